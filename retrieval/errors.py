@@ -1,0 +1,108 @@
+"""Errors of retrieval that callers catch by name. Each carries a stable code.
+
+RetrievalError
+├── SourceUnreachableError   SRC_UNREACHABLE
+├── GuardError               a refresh was stopped before it wrote anything
+│   ├── EmptyCorpusError     EMPTY_CORPUS
+│   ├── SourceEmptyError     SRC_EMPTY
+│   ├── MassDeleteError      MASS_DELETE_BLOCKED
+│   ├── TooManyRefusedError  PARTIAL_TOO_HIGH
+│   └── PlanMismatchError    PLAN_MISMATCH
+├── DocumentRefusedError     DOC_… (one document; the rest goes on)
+├── EmbedderMissingError     EMBEDDER_MISSING
+├── EmbedderChangedError     FULL_REBUILD_NEEDED
+├── BadVectorsError          EMBED_BAD
+├── SnapshotMissingError     SNAPSHOT_MISSING
+└── IndexCorruptError        INDEX_CORRUPT
+"""
+
+from typing import ClassVar
+
+
+class RetrievalError(Exception):
+    """Whatever retrieval refuses to do, with the cure in its message."""
+
+    code: ClassVar[str] = "RETRIEVAL_FAILED"
+
+
+class SourceUnreachableError(RetrievalError):
+    """The source cannot be listed at all: a missing folder, an unmounted disk."""
+
+    code = "SRC_UNREACHABLE"
+
+
+class GuardError(RetrievalError):
+    """A refresh was stopped before it wrote anything; the old release keeps answering."""
+
+    code = "GUARD_BLOCKED"
+
+
+class EmptyCorpusError(GuardError):
+    """There is nothing to index, and nothing was indexed before."""
+
+    code = "EMPTY_CORPUS"
+
+
+class SourceEmptyError(GuardError):
+    """The source lists nothing although the index holds documents."""
+
+    code = "SRC_EMPTY"
+
+
+class MassDeleteError(GuardError):
+    """The plan removes more documents than the limit allows without a person's word."""
+
+    code = "MASS_DELETE_BLOCKED"
+
+
+class TooManyRefusedError(GuardError):
+    """So many documents were refused that the source itself looks broken."""
+
+    code = "PARTIAL_TOO_HIGH"
+
+
+class PlanMismatchError(GuardError):
+    """The plan that a person accepted is not the plan that would be applied."""
+
+    code = "PLAN_MISMATCH"
+
+
+class DocumentRefusedError(RetrievalError):
+    """One document cannot be taken in. `reason_code` says why: DOC_EMPTY, DOC_BINARY, …."""
+
+    code = "DOC_REFUSED"
+
+    def __init__(self, reason_code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.reason_code = reason_code
+        self.reason = reason
+
+
+class EmbedderMissingError(RetrievalError):
+    """The embedding model is not installed or not where the settings say."""
+
+    code = "EMBEDDER_MISSING"
+
+
+class EmbedderChangedError(RetrievalError):
+    """The index was built by another embedder; vectors of two embedders never mix."""
+
+    code = "FULL_REBUILD_NEEDED"
+
+
+class BadVectorsError(RetrievalError):
+    """The embedder returned vectors of a wrong count, width or value."""
+
+    code = "EMBED_BAD"
+
+
+class SnapshotMissingError(RetrievalError):
+    """The asked version is not in the index."""
+
+    code = "SNAPSHOT_MISSING"
+
+
+class IndexCorruptError(RetrievalError):
+    """The index on disk cannot be read."""
+
+    code = "INDEX_CORRUPT"

@@ -1,0 +1,197 @@
+"""The nouns of retrieval: documents, chunks, listings, plans, snapshots and hits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent version of a knowledge base's index, written `docs@42`.
+
+    >>> str(Snapshot("docs", 42)), Snapshot.parse("docs@42").version
+    ('docs@42', 42)
+    """
+
+    kb: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.kb}@{self.version}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `KB@VERSION` back; raise ValueError for anything else."""
+        match = re.fullmatch(r"([a-z0-9][a-z0-9_-]*)@([1-9][0-9]*)", text)
+        if match is None:
+            msg = f"Not a snapshot: {text!r}. Write it as KB@VERSION, e.g. 'docs@42'."
+            raise ValueError(msg)
+        return cls(match[1], int(match[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document as a source lists it, before it is read.
+
+    `modified_at` is what the source claims; it is shown, never used to detect a change.
+    """
+
+    uri: str
+    size: int
+    modified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A document that was not taken in, with a stable code and the reason in words."""
+
+    uri: str
+    code: str
+    reason: str
+
+
+class Completeness(StrEnum):
+    """How much of a source its listing saw. Only a complete listing may remove documents."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Everything a source says it holds, ordered by uri."""
+
+    entries: tuple[Entry, ...]
+    completeness: Completeness = Completeness.COMPLETE
+    refused: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A run of text under one heading; `headings` is the trail from the outermost heading down."""
+
+    headings: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One parsed document. `digest` is the sha256 of its bytes as the source gave them."""
+
+    uri: str
+    title: str
+    sections: tuple[Section, ...]
+    media_type: str
+    digest: str
+    modified_at: datetime | None = None
+    trust: str = "trusted"
+
+    @property
+    def text(self) -> str:
+        """The whole text, sections in reading order."""
+        return "\n\n".join(section.text for section in self.sections)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The piece that is embedded.
+
+    `id` is the sha256 of uri, text digest and occurrence, never of a position, so an inserted
+    paragraph renumbers nothing. `digest` is the sha256 of exactly what the embedder reads (the
+    heading trail and the text): a vector belongs to (embedder, digest). `normal_digest` is the
+    sha256 of the text without markup, case and white space: reformatting leaves it as it was.
+    """
+
+    id: str
+    uri: str
+    ordinal: int
+    title: str
+    headings: tuple[str, ...]
+    text: str
+    digest: str
+    normal_digest: str
+    document_digest: str
+    media_type: str
+    modified_at: datetime | None = None
+    trust: str = "trusted"
+
+    @property
+    def embedded_text(self) -> str:
+        """What the embedder reads: the heading trail on a line of its own, then the text."""
+        return "\n".join((*([" > ".join(self.headings)] if self.headings else []), self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A document whose bytes are unchanged under another uri."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshPlan:
+    """What a refresh would change, before it changes it.
+
+    Document fields hold uris, sorted. `chunks` are all chunks of the added, edited and moved
+    documents; of these the ones whose digest is in `to_embed` need the embedder, the others reuse
+    a vector that the index already has. `digest` names exactly this plan over exactly this base.
+    """
+
+    kb: str
+    base: Snapshot | None
+    added: tuple[str, ...]
+    edited: tuple[str, ...]
+    moved: tuple[Move, ...]
+    removed: tuple[str, ...]
+    unchanged: int
+    refused: tuple[Refusal, ...]
+    chunks: tuple[Chunk, ...]
+    to_embed: frozenset[str]
+    completeness: Completeness
+    digest: str
+
+    @property
+    def changes_nothing(self) -> bool:
+        """True if applying this plan would write no row."""
+        return not (self.added or self.edited or self.moved or self.removed)
+
+    @property
+    def reused(self) -> int:
+        """Count of chunks that are written without the embedder."""
+        return len(self.chunks) - self.embedded
+
+    @property
+    def embedded(self) -> int:
+        """Count of chunks whose vector must be made."""
+        return sum(chunk.digest in self.to_embed for chunk in self.chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh did. `content_digest` names the snapshot's content whatever its version."""
+
+    snapshot: Snapshot
+    content_digest: str
+    documents: int
+    chunks: int
+    embedded: int
+    reused: int
+    seconds: float = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk found for a question. `similarity` is the cosine, -1..1, higher is closer."""
+
+    uri: str
+    chunk: str
+    title: str
+    headings: tuple[str, ...]
+    text: str
+    similarity: float
