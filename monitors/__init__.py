@@ -1,0 +1,1 @@
+"""Has the knowledge moved, and is that reason enough to retrain?"""

@@ -1,0 +1,1 @@
+"""Documents in, hits out, every table by version."""

@@ -18,6 +18,8 @@ RetrievalError
 
 from typing import ClassVar
 
+from retrieval.records import RefusalCode
+
 
 class RetrievalError(Exception):
     """Whatever retrieval refuses to do, with the cure in its message."""
@@ -68,11 +70,11 @@ class PlanMismatchError(GuardError):
 
 
 class DocumentRefusedError(RetrievalError):
-    """One document cannot be taken in. `reason_code` says why: DOC_EMPTY, DOC_BINARY, …."""
+    """One document cannot be taken in; `reason_code` says why."""
 
     code = "DOC_REFUSED"
 
-    def __init__(self, reason_code: str, reason: str) -> None:
+    def __init__(self, reason_code: RefusalCode, reason: str) -> None:
         super().__init__(reason)
         self.reason_code = reason_code
         self.reason = reason

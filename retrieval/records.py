@@ -8,6 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+KB_NAME = r"[a-z0-9][a-z0-9_-]*"
+"""What a knowledge base may be called: it names a folder, a table and a run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -26,7 +29,7 @@ class Snapshot:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `KB@VERSION` back; raise ValueError for anything else."""
-        match = re.fullmatch(r"([a-z0-9][a-z0-9_-]*)@([1-9][0-9]*)", text)
+        match = re.fullmatch(rf"({KB_NAME})@([1-9][0-9]*)", text)
         if match is None:
             msg = f"Not a snapshot: {text!r}. Write it as KB@VERSION, e.g. 'docs@42'."
             raise ValueError(msg)
@@ -45,12 +48,27 @@ class Entry:
     modified_at: datetime | None = None
 
 
+class RefusalCode(StrEnum):
+    """Why a document, or a folder of documents, was not taken in. Scripts may rely on these."""
+
+    BINARY = "DOC_BINARY"
+    CHANGING = "DOC_CHANGING"
+    EMPTY = "DOC_EMPTY"
+    ENCODING = "DOC_ENCODING"
+    NOT_A_FILE = "DOC_NOT_A_FILE"
+    TOO_BIG = "DOC_TOO_BIG"
+    UNREADABLE = "DOC_UNREADABLE"
+    VANISHED = "DOC_VANISHED"
+    LINK_OUTSIDE = "LINK_OUTSIDE"
+    LIST_DENIED = "LIST_DENIED"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A document that was not taken in, with a stable code and the reason in words."""
+    """What was not taken in, and why in words. A uri that ends in / is a folder with all in it."""
 
     uri: str
-    code: str
+    code: RefusalCode
     reason: str
 
 
@@ -122,8 +140,17 @@ class Chunk:
 
     @property
     def embedded_text(self) -> str:
-        """What the embedder reads: the heading trail on a line of its own, then the text."""
-        return "\n".join((*([" > ".join(self.headings)] if self.headings else []), self.text))
+        """What the embedder reads."""
+        return embedded_text(self.headings, self.text)
+
+
+def embedded_text(headings: tuple[str, ...], text: str) -> str:
+    r"""Return what the embedder reads: the heading trail on a line of its own, then the text.
+
+    >>> embedded_text(("Guide", "Install"), "Run pip.")
+    'Guide > Install\nRun pip.'
+    """
+    return "\n".join((" > ".join(headings), text)) if headings else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +165,9 @@ class Move:
 class RefreshPlan:
     """What a refresh would change, before it changes it.
 
-    Document fields hold uris, sorted. `chunks` are all chunks of the added, edited and moved
+    Document fields hold uris, sorted. `documents_before` counts what the base holds; `kept` are
+    the documents of the base that an incomplete listing did not show, or that were refused this
+    time: their text stays as it is. `chunks` are all chunks of the added, edited and moved
     documents; of these the ones whose digest is in `to_embed` need the embedder, the others reuse
     a vector that the index already has. `digest` names exactly this plan over exactly this base.
     """
@@ -149,7 +178,9 @@ class RefreshPlan:
     edited: tuple[str, ...]
     moved: tuple[Move, ...]
     removed: tuple[str, ...]
+    kept: tuple[str, ...]
     unchanged: int
+    documents_before: int
     refused: tuple[Refusal, ...]
     chunks: tuple[Chunk, ...]
     to_embed: frozenset[str]

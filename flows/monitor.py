@@ -1,0 +1,148 @@
+"""One scheduled run: refresh, measure drift since the champion's snapshot, decide, ask to retrain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from flows import lease
+from flows.champion import reconcile
+from flows.desk import Desk
+from flows.errors import FlowError
+from flows.journal import Fence
+from flows.records import Check, MonitorOutcome, RefreshOutcome, Request
+from flows.refresh import refresh_under
+from flows.release import Release
+from flows.retrain import retrain
+from flows.steps import Perform
+from monitors.drift import measure_drift
+from monitors.policy import History, decide
+from monitors.records import Action, Decision, DriftReport
+from monitors.report import write_report
+from retrieval.errors import RetrievalError
+from retrieval.records import Snapshot
+
+Ask = Callable[[Request], str | None]
+"""Asks for a retraining elsewhere and returns what was started; None to do it here."""
+
+
+def monitor(desk: Desk, perform: Perform, *, ask: Ask = lambda _: None) -> MonitorOutcome:
+    """Run one check and, if it decides so, the retraining; raise what a guard raises."""
+    with lease.hold(desk.journal, desk.name) as fence:
+        check, run_id = _check(desk, perform, fence)
+    if check.decision.action is not Action.RETRAIN:
+        return MonitorOutcome(check, run_id, None, None)
+    request = _request(desk, check, run_id)
+    requested = ask(request)
+    if requested is not None:
+        return MonitorOutcome(check, run_id, None, requested)
+    outcome = retrain(
+        desk,
+        perform,
+        snapshot=request.snapshot,
+        reason=request.reason,
+        requested_by=request.requested_by,
+    )
+    return MonitorOutcome(check, run_id, outcome, None)
+
+
+def drift(
+    desk: Desk, perform: Perform, reference: str, current: str, history: History
+) -> tuple[DriftReport, Decision]:
+    """Measure one snapshot against another and decide; writes nothing."""
+    old, new = Snapshot.parse(reference), Snapshot.parse(current)
+    report = perform(
+        f"Measuring drift since {reference}",
+        lambda _: measure_drift(
+            desk.index.chunk_table(old, vectors=True),
+            desk.index.chunk_table(new, vectors=True),
+            reference_name=reference,
+            current_name=current,
+            thresholds=desk.kb.thresholds(),
+        ),
+    )
+    return report, decide(report, desk.kb.retrain_policy(), history, now=desk.now)
+
+
+def past(desk: Desk, release: Release) -> History:
+    """Return what the policy must know of the past: the last training, and what was tried."""
+    verdicts = [entry.payload for entry in desk.journal.entries(desk.name, "verdict")]
+    newest = desk.journal.last(desk.name, "verdict")
+    tried = [
+        f"version {verdict['version']} was not promoted ({verdict['reason']})"
+        for verdict in verdicts
+        if not verdict["promote"]
+        and verdict["snapshot"] == release.snapshot
+        and verdict["champion_version"] == release.model_version
+    ]
+    return History(newest.time if newest else None, tried[-1] if tried else None)
+
+
+def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
+    """Refresh, measure, decide, and record it; what a guard stopped is recorded as well."""
+    perform("Looking at the champion", lambda _: reconcile(desk, fence), retries=2)
+    try:
+        refreshed = refresh_under(desk, perform, fence)
+    except (RetrievalError, FlowError) as error:
+        code, reason = error.code, str(error)
+        perform("Recording in MLflow", lambda _: desk.tracker.record_blocked(code, reason, desk.now))
+        raise
+    release = refreshed.published.release
+    report, decision = drift(
+        desk, perform, release.trained_on, release.snapshot, past(desk, release)
+    )
+    page = _page(desk, perform, refreshed, report)
+    number = desk.journal.count(desk.name, "check") + 1
+    check = Check(number, refreshed, report, decision, page)
+    run_id = perform(
+        "Recording in MLflow", lambda _: desk.tracker.record_check(check, desk.now), retries=2
+    )
+    desk.journal.append(desk.name, "check", _entry(check, run_id), time=desk.now, fence=fence)
+    return check, run_id
+
+
+def _page(
+    desk: Desk, perform: Perform, refreshed: RefreshOutcome, report: DriftReport
+) -> Path | None:
+    """Write the report page; None if the last check already reported this very comparison."""
+    last = desk.journal.last(desk.name, "check")
+    release = refreshed.published.release
+    if last is not None and last.payload["comparison"] == [release.id, report.reference]:
+        return None
+    folder = desk.folder / "reports"
+    return perform(
+        "Writing the report",
+        lambda _: write_report(
+            desk.index.chunk_table(Snapshot.parse(report.reference), vectors=False),
+            desk.index.chunk_table(Snapshot.parse(report.current), vectors=False),
+            folder / f"{report.reference}-{report.current}.html".replace("@", "-"),
+        ),
+    )
+
+
+def _entry(check: Check, run_id: str) -> dict[str, Any]:
+    report, decision = check.report, check.decision
+    return {
+        "number": check.number,
+        "comparison": [check.refresh.published.release.id, report.reference],
+        "reference": report.reference,
+        "current": report.current,
+        "staleness": report.staleness,
+        "signals": [asdict(signal) for signal in report.signals],
+        "action": decision.action.value,
+        "reason": decision.reason,
+        "run_id": run_id,
+    }
+
+
+def _request(desk: Desk, check: Check, run_id: str) -> Request:
+    release = check.refresh.published.release
+    return Request(
+        kb=desk.name,
+        snapshot=release.snapshot,
+        reason=check.decision.reason,
+        requested_by=run_id,
+        key=f"{desk.name}-{release.id}",
+    )

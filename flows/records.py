@@ -1,0 +1,77 @@
+"""The nouns of a run: what a refresh, a check and a retraining came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.release import Published
+from monitors.records import Decision, DriftReport
+from retrieval.records import Refreshed, RefreshPlan
+from training.records import Adapter, Evaluation, Scores, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshOutcome:
+    """What a refresh planned, did, and published; `is_new` if a release was published by it."""
+
+    plan: RefreshPlan
+    refreshed: Refreshed
+    published: Published
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one check saw and decided. `page` is its report, None where nothing moved since."""
+
+    number: int
+    refresh: RefreshOutcome
+    report: DriftReport
+    decision: Decision
+    page: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A retraining that a check asks for. `key` is the same for the same text and champion."""
+
+    kb: str
+    snapshot: str
+    reason: str
+    requested_by: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A challenger with all that was found out about it."""
+
+    adapter: Adapter
+    champion: Scores
+    challenger: Scores
+    evaluation: Evaluation
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainOutcome:
+    """What a retraining came to; `published` is the new release if it was promoted.
+
+    `is_new` is False if this very training had been judged before and nothing was trained.
+    """
+
+    version: int
+    verdict: Verdict
+    published: Published | None
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorOutcome:
+    """A check and what it led to: a retraining in this process, or one asked for elsewhere."""
+
+    check: Check
+    run_id: str
+    retraining: RetrainOutcome | None
+    requested: str | None

@@ -1,0 +1,204 @@
+"""Results as scripts read them (one object) and as people read them (a table)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from flows.records import MonitorOutcome, RefreshOutcome, RetrainOutcome
+from flows.release import Published
+from monitors.records import Decision, DriftReport
+from monitors.wording import percent, printable
+from retrieval.records import Hit, RefreshPlan
+
+_SHOWN = 12
+
+
+def instant(time: datetime) -> str:
+    """Return a time as scripts read it: UTC, ISO 8601, whole seconds."""
+    return time.isoformat(timespec="seconds")
+
+
+def plan_object(plan: RefreshPlan) -> dict[str, Any]:
+    """Return a plan: counts of documents, `embedded` and `reused` in chunks."""
+    return {
+        "kb": plan.kb,
+        "snapshot": str(plan.base) if plan.base else None,
+        "release": None,
+        "added": len(plan.added),
+        "edited": len(plan.edited),
+        "moved": len(plan.moved),
+        "removed": len(plan.removed),
+        "unchanged": plan.unchanged,
+        "refused": [asdict(refusal) for refusal in plan.refused],
+        "embedded": plan.embedded,
+        "reused": plan.reused,
+        "listing": plan.completeness.value,
+        "digest": plan.digest,
+    }
+
+
+def refresh_object(outcome: RefreshOutcome) -> dict[str, Any]:
+    """Return what a refresh did."""
+    return {
+        **plan_object(outcome.plan),
+        "snapshot": str(outcome.refreshed.snapshot),
+        "release": outcome.published.release.id,
+        "embedded": outcome.refreshed.embedded,
+        "reused": outcome.refreshed.reused,
+        "seconds": round(outcome.refreshed.seconds, 3),
+    }
+
+
+def drift_object(report: DriftReport, decision: Decision) -> dict[str, Any]:
+    """Return a comparison with its decision."""
+    return {
+        "reference": report.reference,
+        "current": report.current,
+        "staleness": report.staleness,
+        "signals": [asdict(signal) for signal in report.signals],
+        "documents": [asdict(document) for document in report.documents],
+        "decision": {"action": decision.action.value, "reason": decision.reason},
+    }
+
+
+def retrain_object(outcome: RetrainOutcome) -> dict[str, Any]:
+    """Return what a retraining came to."""
+    return {
+        "version": outcome.version,
+        "verdict": asdict(outcome.verdict),
+        "release": outcome.published.release.id if outcome.published else None,
+        "trained": outcome.is_new,
+    }
+
+
+def monitor_object(outcome: MonitorOutcome) -> dict[str, Any]:
+    """Return a whole scheduled run."""
+    check = outcome.check
+    return {
+        **refresh_object(check.refresh),
+        "drift": drift_object(check.report, check.decision),
+        "retraining": retrain_object(outcome.retraining) if outcome.retraining else None,
+        "requested": outcome.requested,
+        "mlflow_run": outcome.run_id,
+    }
+
+
+def hits_object(published: Published, hits: tuple[Hit, ...]) -> dict[str, Any]:
+    """Return what a search found, stamped with the release that it was found in."""
+    found = [
+        {"uri": h.uri, "chunk": h.chunk, "text": h.text, "similarity": h.similarity} for h in hits
+    ]
+    return {"release": published.release.id, "hits": found, "answer": None, "citations": []}
+
+
+def history_object(history: tuple[Published, ...]) -> list[dict[str, Any]]:
+    """Return every publication, newest last."""
+    return [
+        {
+            "release": published.release.id,
+            "time": instant(published.time),
+            "kind": published.kind,
+            "snapshot": published.release.snapshot,
+            "model_version": published.release.model_version,
+            "reason": published.reason,
+        }
+        for published in history
+    ]
+
+
+def plan_view(plan: RefreshPlan) -> RenderableType:
+    """Show what a refresh would change."""
+    table = Table("documents", "count", "which")
+    moved = tuple(f"{move.old} → {move.new}" for move in plan.moved)
+    refused = tuple(f"{refusal.uri}: {refusal.reason}" for refusal in plan.refused)
+    rows = {"added": plan.added, "edited": plan.edited, "moved": moved, "removed": plan.removed}
+    for name, uris in {**rows, "refused": refused}.items():
+        table.add_row(name, str(len(uris)), Text(_some(uris)))
+    table.add_row("unchanged", str(plan.unchanged), "")
+    cost = Text(f"{plan.embedded} chunks to embed, {plan.reused} to reuse. Plan {plan.digest[:12]}")
+    return Group(table, cost)
+
+
+def refresh_view(outcome: RefreshOutcome) -> RenderableType:
+    """Show what a refresh did."""
+    done, release = outcome.refreshed, outcome.published.release
+    state = "published" if outcome.is_new else "still answers: nothing changed"
+    text = Text(
+        f"Release {release.id} {state}. {release.snapshot}: {done.documents} documents, "
+        f"{done.chunks} chunks; {done.embedded} embedded, {done.reused} reused, "
+        f"{done.seconds:.1f} s."
+    )
+    lines = [Text(f"  refused {printable(r.uri)}: {r.reason}") for r in outcome.plan.refused]
+    return Group(text, *lines)
+
+
+def drift_view(report: DriftReport, decision: Decision) -> RenderableType:
+    """Show the signals, the documents behind them, and the decision."""
+    signals = Table("signal", "score", "threshold", "drifted")
+    for signal in report.signals:
+        score = "not measured" if signal.score is None else f"{signal.score:.3f}"
+        drifted = "yes" if signal.drifted else "no"
+        signals.add_row(signal.name, score, f"{signal.threshold:.2f}", drifted)
+    documents = Table("document", "change", "share of the unseen text")
+    for document in report.documents[:_SHOWN]:
+        uri = Text(printable(document.uri))
+        documents.add_row(uri, document.kind.value, percent(document.share))
+    said = Text(f"{decision.action.value}: {decision.reason}", style="bold")
+    staleness = Text(f"{report.reference} → {report.current}, staleness about "
+                     f"{percent(report.staleness)}")  # fmt: skip
+    shown = [documents] if report.documents else []
+    return Group(staleness, signals, *shown, said)
+
+
+def retrain_view(outcome: RetrainOutcome) -> RenderableType:
+    """Show what a retraining came to."""
+    verdict = "promoted" if outcome.verdict.promote else "not promoted"
+    news = "" if outcome.is_new else " (judged before)"
+    return Text(f"Version {outcome.version} {verdict}{news}: {outcome.verdict.reason}")
+
+
+def monitor_view(outcome: MonitorOutcome) -> RenderableType:
+    """Show a whole scheduled run."""
+    check = outcome.check
+    parts = [refresh_view(check.refresh), drift_view(check.report, check.decision)]
+    if outcome.retraining:
+        parts.append(retrain_view(outcome.retraining))
+    if outcome.requested:
+        parts.append(Text(f"Retraining asked for: {outcome.requested}"))
+    return Group(*parts)
+
+
+def hits_view(hits: tuple[Hit, ...]) -> RenderableType:
+    """Show hits with their place and similarity."""
+    table = Table("similarity", "document", "text", show_lines=True)
+    for hit in hits:
+        place = " › ".join((printable(hit.uri), *hit.headings[-1:]))
+        table.add_row(f"{hit.similarity:.2f}", Text(place), Text(hit.text[:400]))
+    return table
+
+
+def history_view(history: tuple[Published, ...]) -> RenderableType:
+    """Show every publication, newest last."""
+    table = Table("time", "release", "kind", "snapshot", "model", "reason")
+    for published in history:
+        release = published.release
+        table.add_row(
+            f"{published.time:%Y-%m-%d %H:%M}",
+            release.id[:8],
+            published.kind,
+            release.snapshot,
+            str(release.model_version),
+            Text(published.reason),
+        )
+    return table
+
+
+def _some(uris: tuple[str, ...]) -> str:
+    shown = ", ".join(printable(uri) for uri in uris[:_SHOWN])
+    return f"{shown}, … {len(uris) - _SHOWN} more" if len(uris) > _SHOWN else shown

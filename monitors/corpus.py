@@ -1,0 +1,75 @@
+"""A chunk table as the detectors read it. Knows Arrow and NumPy, no other library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+_WORD = re.compile(r"\w+")
+
+
+def words(text: str) -> list[str]:
+    r"""Return the words of a text, case-folded; markup, punctuation and line breaks are gone.
+
+    >>> words("The *grace period*\nis 14 days.")
+    ['the', 'grace', 'period', 'is', '14', 'days']
+    """
+    return _WORD.findall(text.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The chunks of one snapshot, parallel by position, ordered by uri and ordinal.
+
+    `vectors` is (chunks, dimension), rows of unit length, or None where no embedder was at hand.
+    """
+
+    uris: tuple[str, ...]
+    texts: tuple[str, ...]
+    headings: tuple[tuple[str, ...], ...]
+    normal_digests: tuple[str, ...]
+    document_digests: tuple[str, ...]
+    vectors: NDArray[np.float32] | None = None
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Corpus:
+        """Read a chunk table: uri, headings, ordinal, text, normal_digest, document_digest, …."""
+        ordered = table.sort_by([("uri", "ascending"), ("ordinal", "ascending")])
+
+        def column(name: str) -> tuple[Any, ...]:
+            return tuple(ordered.column(name).to_pylist())
+
+        return cls(
+            uris=column("uri"),
+            texts=column("text"),
+            headings=tuple(tuple(trail or ()) for trail in column("headings")),
+            normal_digests=column("normal_digest"),
+            document_digests=column("document_digest"),
+            vectors=_matrix(ordered) if "vector" in ordered.column_names else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.uris)
+
+    def documents(self) -> Iterator[tuple[str, slice]]:
+        """Yield each uri with the positions of its chunks."""
+        starts = [i for i in range(len(self)) if i == 0 or self.uris[i] != self.uris[i - 1]]
+        for start, stop in pairwise([*starts, len(self)]):
+            yield self.uris[start], slice(start, stop)
+
+    def document_digest_of(self) -> dict[str, str]:
+        """Return uri → digest of the document's bytes."""
+        return dict(zip(self.uris, self.document_digests, strict=True))
+
+
+def _matrix(table: pa.Table) -> NDArray[np.float32]:
+    column = table.column("vector").combine_chunks()
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, dtype=np.float32).reshape(len(table), -1)

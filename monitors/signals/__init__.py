@@ -1,0 +1,1 @@
+"""One detector a file: formula, parameters, example, reference. All return a share, 0..1."""

@@ -1,0 +1,28 @@
+"""The chunk table of a source that was never indexed: no model, no vectors, nothing written."""
+
+import pyarrow as pa
+
+from retrieval.chunk_table import chunk_table
+from retrieval.chunking import chunk_document
+from retrieval.errors import DocumentRefusedError
+from retrieval.parsing import parse
+from retrieval.records import Chunk, Refusal
+from retrieval.sources import Source
+from retrieval.token_estimate import approximate_tokens
+
+CHUNK_TOKENS = 256  # the window of MiniLM, so that the chunks are much like an index's
+
+
+def read_chunk_table(source: Source) -> tuple[pa.Table, tuple[Refusal, ...]]:
+    """Return the chunk table of a source and what was refused; two of them can be compared."""
+    listing = source.list_documents()
+    chunks: list[Chunk] = []
+    refused = list(listing.refused)
+    for entry in listing.entries:
+        try:
+            document = parse(entry.uri, source.read(entry), modified_at=entry.modified_at)
+        except DocumentRefusedError as error:
+            refused.append(Refusal(entry.uri, error.reason_code, error.reason))
+            continue
+        chunks += chunk_document(document, approximate_tokens, max_tokens=CHUNK_TOKENS)
+    return chunk_table(chunks), tuple(sorted(refused, key=lambda refusal: refusal.uri))

@@ -1,0 +1,74 @@
+"""Headings of reStructuredText and of underlined plain text, by a line scanner of our own.
+
+docutils would want every directive and role of every Sphinx extension known, and takes some
+hundred times longer; headings follow one rule that fits on a page.
+https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#sections
+"""
+
+import re
+from collections.abc import Sequence
+
+from retrieval.outline import Heading
+
+_ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1* *")
+_NOT_A_TITLE = re.compile(r"\s|\.\. |[-*+•] ")
+SURELY_ADORNMENT = 4  # docutils: from four characters on an adornment may be shorter than its title
+
+
+def list_headings(lines: Sequence[str]) -> list[Heading]:
+    """Return the headings in order, with levels in order of first appearance.
+
+    >>> [(h.level, h.text) for h in list_headings(["One", "===", "", "Two", "---", "", "x"])]
+    [(1, 'One'), (2, 'Two')]
+    """
+    styles: list[tuple[str, bool]] = []
+    headings: list[Heading] = []
+    at = 0
+    while at < len(lines):
+        found = _overlined(lines, at) or _underlined(lines, at)
+        if found is None:
+            at += 1
+            continue
+        style, title, end = found
+        if style not in styles:
+            styles.append(style)
+        headings.append(Heading(styles.index(style) + 1, title, at, end))
+        at = end
+    return headings
+
+
+_Found = tuple[tuple[str, bool], str, int]  # (adornment, overlined), title, line after it
+
+
+def _underlined(lines: Sequence[str], at: int) -> _Found | None:
+    title = lines[at].rstrip()
+    if (
+        at + 1 >= len(lines)
+        or not title
+        or _NOT_A_TITLE.match(title)
+        or _ADORNMENT.fullmatch(title)
+    ):
+        return None
+    if not _adorns(lines[at + 1], title) or not _starts_a_block(lines, at):
+        return None
+    return (lines[at + 1][0], False), title, at + 2
+
+
+def _overlined(lines: Sequence[str], at: int) -> _Found | None:
+    if at + 2 >= len(lines) or not _starts_a_block(lines, at):
+        return None
+    over, title, under = lines[at], lines[at + 1].strip(), lines[at + 2]
+    if not title or over.rstrip() != under.rstrip() or not _adorns(over, title):
+        return None
+    return (over[0], True), title, at + 3
+
+
+def _adorns(line: str, title: str) -> bool:
+    length = len(line.rstrip())
+    return bool(_ADORNMENT.fullmatch(line)) and length >= min(len(title), SURELY_ADORNMENT)
+
+
+def _starts_a_block(lines: Sequence[str], at: int) -> bool:
+    """True after a blank line, indented text or explicit markup; inside a paragraph, not."""
+    before = lines[at - 1] if at else ""
+    return not before.strip() or before[0].isspace() or before.startswith("..")

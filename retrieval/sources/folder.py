@@ -1,0 +1,254 @@
+"""A folder of files as a source. Follows no link out of the folder and opens only regular files."""
+
+import errno
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pathspec import PathSpec
+from pathspec import Pattern as GlobPattern
+
+from retrieval.errors import DocumentRefusedError, SourceUnreachableError
+from retrieval.records import Completeness, Entry, Listing, Refusal, RefusalCode
+
+TEXT_FILES = ("**/*.md", "**/*.rst", "**/*.txt")
+READ_TRIES = 3  # a file that changes while it is read is read again, twice
+# NONBLOCK: a pipe put in the place of a file must not hang us. NOFOLLOW: nor may a link lead out.
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def uri_from_path(path: str) -> str:
+    r"""Return a path as valid Unicode that `path_from_uri` takes back byte for byte.
+
+    Bytes of a file name that are not UTF-8 are written %XX; a % that could be read as one is
+    written %25. Every other name stays as it is.
+
+    >>> uri_from_path("a/100%.md"), uri_from_path("a/%41.md"), uri_from_path("caf\udce9.md")
+    ('a/100%.md', 'a/%2541.md', 'caf%E9.md')
+    """
+    guarded = re.sub(r"%(?=[0-9A-Fa-f]{2})", "%25", path)
+    return re.sub(r"[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", guarded)
+
+
+def path_from_uri(uri: str) -> str:
+    r"""Return the path that `uri_from_path` wrote.
+
+    >>> path_from_uri("caf%E9.md"), path_from_uri("a/%2541.md"), path_from_uri("a/100%.md")
+    ('caf\udce9.md', 'a/%41.md', 'a/100%.md')
+    """
+    encoded = re.sub(
+        rb"%([0-9A-Fa-f]{2})", lambda pair: bytes([int(pair[1], 16)]), os.fsencode(uri)
+    )
+    return os.fsdecode(encoded)
+
+
+class FolderSource:
+    """Files below a root, chosen by gitignore-style patterns. Hidden files are left out.
+
+    A uri is the path below the root with forward slashes. Links to files and folders inside the
+    root are followed, each folder once; links that lead out are refused.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        include: tuple[str, ...] = TEXT_FILES,
+        exclude: tuple[str, ...] = (),
+        max_bytes: int = 20_000_000,
+    ) -> None:
+        self._root = root
+        self._include = PathSpec.from_lines("gitignore", include)
+        self._exclude = PathSpec.from_lines("gitignore", exclude)
+        self._max_bytes = max_bytes
+
+    def list_documents(self) -> Listing:
+        """Walk the folder. A sub-folder that cannot be read makes the listing partial."""
+        walk = _Walk(self._real_root(), self._include, self._exclude, self._max_bytes)
+        walk.walk()
+        return Listing(
+            tuple(sorted(walk.entries, key=lambda entry: entry.uri)),
+            Completeness.PARTIAL if walk.denied else Completeness.COMPLETE,
+            tuple(sorted(walk.refused, key=lambda refusal: refusal.uri)),
+        )
+
+    def read(self, entry: Entry) -> bytes:
+        """Return the bytes of a listed file, read in one piece while it stood still."""
+        try:
+            return self._read_steady(path_from_uri(entry.uri))
+        except FileNotFoundError as error:
+            reason = "it was there when the folder was listed and is gone now"
+            raise DocumentRefusedError(RefusalCode.VANISHED, reason) from error
+        except OSError as error:
+            reason = f"it cannot be read: {error.strerror}"
+            raise DocumentRefusedError(RefusalCode.UNREADABLE, reason) from error
+
+    def _real_root(self) -> str:
+        try:
+            root = os.path.realpath(self._root, strict=True)
+            os.scandir(root).close()
+        except OSError as error:
+            msg = f"The source folder {str(self._root)!r} cannot be listed: {error.strerror}."
+            raise SourceUnreachableError(msg) from error
+        return root
+
+    def _read_steady(self, path: str) -> bytes:
+        root = self._real_root()
+        real = os.path.realpath(os.path.join(root, path), strict=True)  # noqa: PTH118 surrogates
+        if not _is_below(root, real):
+            raise OSError(errno.EXDEV, "it is a link that leads out of the source folder")
+        for _ in range(READ_TRIES):
+            before, data, after = self._read_once(root, os.path.relpath(real, root))
+            if _identity(before) == _identity(after) and len(data) == after.st_size:
+                return data
+        reason = f"it changed while it was read, {READ_TRIES} times"
+        raise DocumentRefusedError(RefusalCode.CHANGING, reason)
+
+    def _read_once(self, root: str, path: str) -> tuple[os.stat_result, bytes, os.stat_result]:
+        with os.fdopen(_open_beneath(root, path), "rb") as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise DocumentRefusedError(RefusalCode.NOT_A_FILE, "it is not a regular file")
+            if before.st_size > self._max_bytes:
+                raise DocumentRefusedError(
+                    RefusalCode.TOO_BIG, _too_big(before.st_size, self._max_bytes)
+                )
+            data = file.read(self._max_bytes + 1)
+            return before, data, os.fstat(file.fileno())
+
+
+@dataclass
+class _Walk:
+    """One listing while it is made: folders first, links to folders when all real ones are seen.
+
+    Links come last so that a folder is listed under its own name whenever that is listed at all.
+    """
+
+    root: str
+    include: PathSpec[GlobPattern]
+    exclude: PathSpec[GlobPattern]
+    max_bytes: int
+    entries: list[Entry] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    denied: bool = False
+    _seen: set[tuple[int, int]] = field(default_factory=set)
+    _folders: list[str] = field(default_factory=lambda: [""])
+    _links: list[str] = field(default_factory=list)
+
+    def walk(self) -> None:
+        while self._folders or self._links:
+            if not self._folders:
+                self._links.sort(reverse=True)
+                self._folders.append(self._links.pop())
+            self._list_folder(self._folders.pop())
+
+    def _list_folder(self, folder: str) -> None:
+        """List one folder; `folder` is its path below the root, ending in / unless it is empty."""
+        try:
+            status = os.stat(self._absolute(folder))  # noqa: PTH116 a path may hold any bytes
+            if (status.st_dev, status.st_ino) in self._seen:
+                return
+            self._seen.add((status.st_dev, status.st_ino))
+            with os.scandir(self._absolute(folder)) as items:
+                for item in items:
+                    self._take(folder, item)
+        except OSError as error:
+            self.denied = True
+            self._refuse(
+                folder, RefusalCode.LIST_DENIED, f"the folder cannot be listed: {error.strerror}"
+            )
+
+    def _take(self, folder: str, item: os.DirEntry[str]) -> None:
+        path = folder + item.name
+        if item.name.startswith("."):
+            return
+        if item.is_dir(follow_symlinks=False):
+            if not _matches(self.exclude, path + "/"):
+                self._folders.append(path + "/")
+        elif item.is_symlink():
+            self._take_link(path)
+        elif self._wanted(path):
+            self._take_file(path, item.stat(follow_symlinks=False))
+
+    def _take_link(self, path: str) -> None:
+        target = os.path.realpath(self._absolute(path))
+        is_folder = os.path.isdir(target)  # noqa: PTH112 a path may hold any bytes
+        if is_folder and _matches(self.exclude, path + "/"):
+            return
+        if not is_folder and not self._wanted(path):
+            return
+        if not _is_below(self.root, target):
+            reason = "it is a link that leads out of the source folder"
+            self._refuse(path + "/" * is_folder, RefusalCode.LINK_OUTSIDE, reason)
+        elif is_folder:
+            self._links.append(path + "/")
+        else:
+            self._take_linked_file(path)
+
+    def _take_linked_file(self, path: str) -> None:
+        try:
+            self._take_file(path, os.stat(self._absolute(path)))  # noqa: PTH116 any bytes
+        except OSError as error:
+            self._refuse(
+                path, RefusalCode.UNREADABLE, f"the link cannot be followed: {error.strerror}"
+            )
+
+    def _take_file(self, path: str, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            self._refuse(path, RefusalCode.NOT_A_FILE, "it is a pipe, a socket or a device")
+        elif status.st_size > self.max_bytes:
+            self._refuse(path, RefusalCode.TOO_BIG, _too_big(status.st_size, self.max_bytes))
+        else:
+            self.entries.append(
+                Entry(uri_from_path(path), status.st_size, _moment(status.st_mtime))
+            )
+
+    def _refuse(self, path: str, code: RefusalCode, reason: str) -> None:
+        self.refused.append(Refusal(uri_from_path(path), code, reason))
+
+    def _wanted(self, path: str) -> bool:
+        return _matches(self.include, path) and not _matches(self.exclude, path)
+
+    def _absolute(self, path: str) -> str:
+        return f"{self.root}/{path}"
+
+
+def _matches(patterns: PathSpec[GlobPattern], path: str) -> bool:
+    # A line break in a name would end the match early: the patterns are regular expressions.
+    return patterns.match_file(path.replace("\n", " "))
+
+
+def _open_beneath(root: str, path: str) -> int:
+    """Open a file step by step from the root, so that no folder on the way can become a link."""
+    *folders, name = path.split("/")
+    here = os.open(root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    try:
+        for step in folders:
+            below = os.open(step, _OPEN_FLAGS | os.O_DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = below
+        return os.open(name, _OPEN_FLAGS, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _is_below(root: str, path: str) -> bool:
+    return path.startswith(root.rstrip("/") + "/")
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _too_big(size: int, limit: int) -> str:
+    return f"it has {size:,} bytes; the limit is {limit:,}"
+
+
+def _moment(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None  # a clock gone mad is no reason to refuse a document

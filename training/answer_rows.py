@@ -1,0 +1,136 @@
+"""Questions put among passages, the right one at a seeded place. Pure: chunks in, rows out."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from random import Random
+
+from training.chunks import Chunk
+from training.prompt import REFUSAL
+from training.questions import Question, list_questions
+from training.records import FinetuneConfig, Passage, Row, RowKind
+
+_TRIES = 12
+_SHORT_ANSWER_WORDS = 6
+_SAME_STATEMENT = 0.6
+_ROUNDS = 6
+
+
+class AnswerRows:
+    """Makes answer rows from `chunks`, which are also where distractors come from.
+
+    So train rows must be made from train chunks only, or held-out text leaks in as a distractor.
+    `passage_characters` and `passages` are ranges, both ends included.
+    """
+
+    def __init__(
+        self,
+        chunks: Sequence[Chunk],
+        config: FinetuneConfig,
+        *,
+        passage_characters: tuple[int, int],
+        passages: tuple[int, int],
+    ) -> None:
+        self._chunks = chunks
+        self._config = config
+        self._characters = passage_characters
+        self._passages = passages
+        self._of_document: dict[str, list[Chunk]] = defaultdict(list)
+        for chunk in chunks:
+            self._of_document[chunk.uri].append(chunk)
+
+    def in_turns(self, chunks: Iterable[Chunk]) -> Iterator[Row]:
+        """Yield rows in the order of the chunks, one of each a round; gaps after all the rest."""
+        asked = [(chunk, list_questions(chunk.title, chunk.headings, chunk.text)) for chunk in chunks]
+        seen: set[str] = set()
+        for gap in (False, True):
+            of_chunk = (
+                [(chunk, q) for q in questions if q.gap is gap][:_ROUNDS] for chunk, questions in asked
+            )
+            for pair in (pair for turn in zip_longest(*of_chunk) for pair in turn if pair):
+                if pair[1].text.casefold() not in seen:
+                    seen.add(pair[1].text.casefold())
+                    yield self._row(*pair)
+
+    def _row(self, chunk: Chunk, question: Question) -> Row:
+        # Not for secrets: the same question gets the same passages in every run.
+        random = Random(f"{self._config.seed}\0{chunk.digest}\0{question.text}")  # noqa: S311
+        count = random.randint(*self._passages)
+        refused = random.random() < self._config.refusal_share
+        passages = self._distractors(chunk, question, random, count if refused else count - 1)
+        source = 0
+        if not refused:
+            source = random.randint(1, len(passages) + 1)
+            right = Passage(chunk.trail, self._clipped(chunk.text, question.evidence, random))
+            passages.insert(source - 1, right)
+        return Row(
+            kind=RowKind.ANSWER,
+            uri=chunk.uri,
+            document_digest=chunk.document_digest,
+            chunk=chunk.digest,
+            text=REFUSAL if refused else question.answer,
+            question=question.text,
+            passages=tuple(passages),
+            source=source,
+        )
+
+    def _distractors(
+        self, chunk: Chunk, question: Question, random: Random, count: int
+    ) -> list[Passage]:
+        """Return passages that do not answer the question, one from the same document first."""
+        near = [other for other in self._of_document[chunk.uri] if other is not chunk]
+        found: list[Passage] = []
+        used = {chunk.digest}
+        for attempt in range(_TRIES * count):
+            other = random.choice(near if near and attempt < _TRIES and not found else self._chunks)
+            if other.digest not in used and not _answers(other.text, question):
+                used.add(other.digest)
+                found.append(Passage(other.trail, self._clipped(other.text, question.text, random)))
+            if len(found) == count:
+                break
+        random.shuffle(found)
+        return found
+
+    def _clipped(self, text: str, around: str, random: Random) -> str:
+        return clip(text, around, random.randint(*self._characters))
+
+
+def _answers(text: str, question: Question) -> bool:
+    """Return True if a text might answer the question too: it holds the answer or the statement."""
+    spoken, answer = _spoken(text), _spoken(question.answer)
+    short = len(answer.split()) <= _SHORT_ANSWER_WORDS
+    evidence = _words(question.evidence)
+    shared = len(evidence & _words(text))
+    return (short and f" {answer} " in f" {spoken} ") or shared >= _SAME_STATEMENT * len(evidence)
+
+
+def _spoken(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w{3,}", text.casefold()))
+
+
+def clip(text: str, around: str, characters: int) -> str:
+    r"""Return whole lines of a text about the one nearest in words to `around`.
+
+    >>> clip("one\ntwo apples\nthree", "two apples", 12)
+    'two apples'
+    """
+    lines = text.strip("\n").splitlines()
+    wanted = _words(around)
+    best = max(range(len(lines)), key=lambda i: (len(wanted & _words(lines[i])), -i))
+    first = last = best
+    room = characters - len(lines[best])
+    while room > 0 and (first > 0 or last < len(lines) - 1):
+        down = last < len(lines) - 1 and (last - best <= best - first or first == 0)
+        line = lines[last + 1] if down else lines[first - 1]
+        room -= len(line) + 1
+        if room < 0:
+            break
+        first, last = (first, last + 1) if down else (first - 1, last)
+    return "\n".join(lines[first : last + 1])[: 2 * characters]

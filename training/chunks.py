@@ -1,0 +1,73 @@
+"""A chunk table as training reads it: trusted text, each text once, news marked. Knows Arrow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from training.prompt import passage_title
+from training.records import Row, RowKind
+
+_COLUMNS = ("uri", "title", "headings", "text", "digest", "normal_digest", "document_digest", "trust")
+_PIECES = re.compile(r"[A-Za-z]{1,6}|\d|[^\sA-Za-z0-9]")
+_LEAST_WORDS = 12
+# A system turn, markers and roles, as SmolLM2 counts them.
+_PROMPT_TOKENS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk. `fresh` if its text is not in the reference; `trail` says where it stands."""
+
+    uri: str
+    title: str
+    headings: tuple[str, ...]
+    text: str
+    digest: str
+    document_digest: str
+    fresh: bool
+
+    @property
+    def trail(self) -> str:
+        """Return the title and the headings as one line."""
+        return passage_title(self.title, self.headings)
+
+    @property
+    def wordy(self) -> bool:
+        """True if there is enough text to learn from."""
+        return len(self.text.split()) >= _LEAST_WORDS
+
+    def as_row(self, kind: RowKind) -> Row:
+        """Return the chunk as a text row, under the line that says what it is about."""
+        text = f"{self.trail}\n\n{self.text.strip()}"
+        return Row(kind, self.uri, self.document_digest, self.digest, text)
+
+
+def read_chunks(table: pa.Table, known: Set[str]) -> Iterator[Chunk]:
+    """Yield the trusted chunks of a table, the first of equal texts only.
+
+    `known` holds the normal digests of the reference. What is not trusted is never trained on.
+    """
+    seen: set[str] = set()
+    ordered = table.sort_by([("uri", "ascending"), ("ordinal", "ascending")])
+    columns = (ordered.column(name).to_pylist() for name in _COLUMNS)
+    for uri, title, headings, text, digest, normal, document, trust in zip(*columns, strict=True):
+        if trust != "trusted" or normal in seen or not text.strip():
+            continue
+        seen.add(normal)
+        fresh = normal not in known
+        yield Chunk(uri, title, tuple(headings or ()), text, digest, document, fresh)
+
+
+def approximate_tokens(row: Row) -> int:
+    """Return about how many tokens a row has: 4-15 % above SmolLM2's count on documentation.
+
+    >>> approximate_tokens(Row(RowKind.REPLAY, "a", "b", "c", "Wait 30 seconds."))
+    6
+    """
+    said = [row.text, row.question, *(f"{p.title}\n{p.text}" for p in row.passages)]
+    pieces = sum(len(_PIECES.findall(text)) for text in said)
+    return pieces + (_PROMPT_TOKENS if row.question else 0)

@@ -1,0 +1,183 @@
+"""Rows to train on and rows to weigh on, drawn from two chunk tables. Knows Arrow, no model."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from itertools import zip_longest
+from typing import TypeVar
+
+import pyarrow as pa
+
+from training.answer_rows import AnswerRows
+from training.chunks import Chunk, approximate_tokens, read_chunks
+from training.errors import NotEnoughTextError
+from training.records import FinetuneConfig, Row, RowKind, TrainingSet
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T", bound=Hashable)
+
+# Held-out documents must be several, or a bootstrap over documents says nothing.
+LEAST_HOLDOUT_DOCUMENTS = 4
+LEAST_DOCUMENTS = 2 * LEAST_HOLDOUT_DOCUMENTS
+LEAST_TRAIN_ROWS = 8
+
+
+def select_examples(
+    reference: pa.Table | None,
+    current: pa.Table,
+    config: FinetuneConfig,
+    *,
+    reference_name: str,
+    current_name: str,
+) -> TrainingSet:
+    """Return the rows of one retraining: the difference, replay of the rest, and answers.
+
+    The difference is the text whose normal digest is not in the reference; without a reference,
+    or where nothing differs, it is the whole corpus. Held-out documents are drawn by a hash of
+    their uri, so the same ones are held out in every retraining, and a champion has not seen them
+    either. Documents take turns, so that a long one does not crowd out the others. The same
+    tables and config give the same rows in the same order. Raises NotEnoughTextError.
+    """
+    chunks = _fresh_marked(reference, current)
+    split = _Split.of(chunks, config)
+    train = [*_text_rows(split.train, config), *_train_answers(split.train, config)]
+    new, old, answers = _holdout(split.holdout, config)
+    _require(split, train, new, answers)
+    parts = [train, new, old, answers]
+    digest = _digest(parts, config, reference_name, current_name)
+    return TrainingSet(reference_name, current_name, *map(tuple, parts), digest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    train: list[Chunk]
+    holdout: list[Chunk]
+
+    @classmethod
+    def of(cls, chunks: Sequence[Chunk], config: FinetuneConfig) -> _Split:
+        """Hold out documents whose hash is under the share, and at least a few by rank."""
+        ranks = {chunk.uri: _rank(config.holdout_salt, chunk.uri) for chunk in chunks}
+        order = sorted(ranks, key=lambda uri: ranks[uri])
+        under = sum(rank < config.holdout_share for rank in ranks.values())
+        held = set(order[: max(under, LEAST_HOLDOUT_DOCUMENTS)])
+        return cls(
+            [chunk for chunk in chunks if chunk.uri not in held],
+            [chunk for chunk in chunks if chunk.uri in held],
+        )
+
+
+def _fresh_marked(reference: pa.Table | None, current: pa.Table) -> list[Chunk]:
+    known = set() if reference is None else set(reference.column("normal_digest").to_pylist())
+    chunks = list(read_chunks(current, known))
+    if any(chunk.fresh for chunk in chunks):
+        return chunks
+    return list(read_chunks(current, set()))
+
+
+def _text_rows(chunks: Sequence[Chunk], config: FinetuneConfig) -> list[Row]:
+    """Return text rows within their shares; replay's share is the difference's if there is none."""
+    fresh = [chunk for chunk in chunks if chunk.fresh]
+    stale = [chunk for chunk in chunks if not chunk.fresh]
+    shares = (config.difference_share, config.replay_share)
+    if not stale:
+        shares = (sum(shares), 0.0)
+    rows: list[Row] = []
+    for part, kind, share in zip((fresh, stale), RowKind, shares, strict=False):
+        turns = _in_turns(part, config.seed)
+        texts = (chunk.as_row(kind) for chunk in turns if chunk.wordy)
+        rows += _within(texts, share * config.budget_tokens, config.max_row_tokens)
+    return rows
+
+
+def _train_answers(chunks: Sequence[Chunk], config: FinetuneConfig) -> list[Row]:
+    rows = AnswerRows(chunks, config, passage_characters=(200, 420), passages=(2, 3))
+    turns = rows.in_turns(_in_turns(chunks, config.seed))
+    return _within(turns, config.answer_share * config.budget_tokens, config.max_row_tokens)
+
+
+def _holdout(
+    chunks: Sequence[Chunk], config: FinetuneConfig
+) -> tuple[list[Row], list[Row], list[Row]]:
+    """Return new text, old text, and answers with those about new text first."""
+    turns = _in_turns(chunks, 0)
+    fresh = [chunk for chunk in turns if chunk.fresh]
+    stale = [chunk for chunk in turns if not chunk.fresh]
+    new = [chunk.as_row(RowKind.DIFFERENCE) for chunk in fresh if chunk.wordy]
+    old = [chunk.as_row(RowKind.REPLAY) for chunk in stale if chunk.wordy]
+    # As long and as many as a search returns, so that the weighing is like the serving.
+    rows = AnswerRows(chunks, config, passage_characters=(600, 900), passages=(3, 4))
+    answers = [*rows.in_turns(fresh), *rows.in_turns(stale)]
+    count = config.holdout_text_rows
+    return new[:count], old[:count], answers[: config.holdout_answer_rows]
+
+
+def _within(rows: Iterable[Row], budget: float, most_a_row: int) -> list[Row]:
+    """Return rows until their tokens fill the budget."""
+    kept: list[Row] = []
+    for row in rows:
+        if budget <= 0:
+            break
+        kept.append(row)
+        budget -= min(approximate_tokens(row), most_a_row)
+    return kept
+
+
+def _in_turns(chunks: Iterable[Chunk], seed: int) -> list[Chunk]:
+    """Return chunks so that each document gives one in every round, both in a seeded order."""
+    of_document: dict[str, list[Chunk]] = defaultdict(list)
+    for chunk in sorted(chunks, key=lambda chunk: _rank(str(seed), chunk.digest, chunk.uri)):
+        of_document[chunk.uri].append(chunk)
+    order = sorted(of_document, key=lambda uri: _rank(str(seed), uri))
+    rounds = zip_longest(*(of_document[uri] for uri in order))
+    return [chunk for chunks_ in rounds for chunk in chunks_ if chunk is not None]
+
+
+def _rank(*parts: str) -> float:
+    """Return a number in [0, 1) that belongs to these strings for good.
+
+    >>> 0 <= _rank("holdout", "a.md") < 1 and _rank("a", "b") != _rank("b", "a")
+    True
+    """
+    digest = sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def _require(split: _Split, train: list[Row], new: list[Row], answers: list[Row]) -> None:
+    documents = len({chunk.uri for chunk in (*split.train, *split.holdout)})
+    asked = sum(row.kind is RowKind.ANSWER for row in train)
+    needs = {
+        "documents with trusted text": (documents, LEAST_DOCUMENTS),
+        "rows to train on": (len(train), LEAST_TRAIN_ROWS),
+        "questions to train on": (asked, 1),
+        "rows of held-out text": (len(new), 1),
+        "held-out questions": (len(answers), 1),
+    }
+    short = [f"{what}: {there} of {least}" for what, (there, least) in needs.items() if there < least]
+    if short:
+        msg = (
+            f"Too little text to train and to weigh on: {'; '.join(short)}. "
+            "Add documents; the index keeps answering without an adapter."
+        )
+        raise NotEnoughTextError(msg)
+
+
+def _digest(parts: Iterable[list[Row]], config: FinetuneConfig, *names: str) -> str:
+    """Return the sha256 over every row, the config and the names of both snapshots."""
+    digest = sha256()
+    for line in _lines(parts, config, names):
+        digest.update(json.dumps(line, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _lines(
+    parts: Iterable[list[Row]], config: FinetuneConfig, names: tuple[str, ...]
+) -> Iterator[object]:
+    yield names
+    yield asdict(config)
+    for number, rows in enumerate(parts):
+        yield from ([number, asdict(row)] for row in rows)

