@@ -1,1 +1,1 @@
-"""The rim: settings, clock, journal, Prefect, command line; the only code that knows two packages."""
+"""The rim: settings, clock, journal, Prefect, commands; the only code that knows two packages."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 
 from flows.records import Check, RefreshOutcome, Weighed
 from flows.release import Published
@@ -43,14 +44,19 @@ def check_card(check: Check) -> str:
     return "\n\n".join(
         [
             f"## {check.decision.action.value}\n{escape(check.decision.reason)}",
-            f"Reference `{report.reference}` (what the champion, version "
-            f"{release.model_version}, was trained on), current `{report.current}`.\n"
-            f"Estimated staleness **{percent(report.staleness)}**: the share of questions that "
-            "the current text answers and the reference does not.",
+            _compared(report, release.model_version),
             _signals(report),
             _documents(report),
             _refresh(check.refresh),
         ]
+    )
+
+
+def _compared(report: DriftReport, champion: int) -> str:
+    return (
+        f"Reference `{report.reference}` (what the champion, version {champion}, was trained on), "
+        f"current `{report.current}`.\nEstimated staleness **{percent(report.staleness)}**: the "
+        "share of questions that the current text answers and the reference does not."
     )
 
 
@@ -84,21 +90,29 @@ def version_card(
 ) -> str:
     """Return a challenger's model card: what, why, trained on, tested how, limits."""
     promoted = "promote" if weighed.verdict.promote else "do not promote"
-    kinds: dict[str, int] = {}
-    for row in examples.train:
-        kinds[row.kind.value] = kinds.get(row.kind.value, 0) + 1
+    kinds = Counter(row.kind.value for row in examples.train)
     rows = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    adapter = weighed.adapter
+    what = (
+        f"**What.** A LoRA adapter for {escape(base.name)} (weights `{base.digest[:16]}`), for "
+        f"knowledge base `{kb}`."
+    )
+    trained = (
+        f"**Trained on** `{examples.current}` against `{examples.reference}`: {rows} rows "
+        f"({adapter.tokens} tokens, {adapter.seconds:.0f} s), data `{examples.digest[:16]}`."
+    )
+    limits = (
+        "**Limits.** Weighed on held-out documents of this knowledge base alone; it says nothing "
+        "about other subjects. Answers are to be given from passages."
+    )
     return "\n\n".join(
         [
             f"## Verdict: {promoted}\n{escape(weighed.verdict.reason)}",
-            f"**What.** A LoRA adapter for {escape(base.name)} (weights `{base.digest[:16]}`), "
-            f"for knowledge base `{kb}`.\n\n**Why.** {escape(reason)}",
-            f"**Trained on** `{examples.current}` against `{examples.reference}`: {rows} rows "
-            f"({weighed.adapter.tokens} tokens, {weighed.adapter.seconds:.0f} s), data "
-            f"`{examples.digest[:16]}`.",
+            what,
+            f"**Why.** {escape(reason)}",
+            trained,
             f"**Tested how.** {evaluation_table(weighed.evaluation)}",
-            "**Limits.** Weighed on held-out documents of this knowledge base alone; it says "
-            "nothing about other subjects. Answers are to be given from passages.",
+            limits,
         ]
     )
 

@@ -27,8 +27,8 @@ COMMANDS = {
     "compare": ("check", "Measure drift between two folders, snapshots or git revisions."),
     "drift": ("check", "Measure drift since the snapshot the champion was trained on."),
     "retrain": ("model", "Train a challenger and promote it if it is better."),
-    "search": ("answers", "Find chunks."),
-    "ask": ("answers", "Answer a question from the documents, with citations."),
+    "search": ("search", "Find chunks."),
+    "ask": ("ask", "Answer a question from the documents, with citations."),
     "status": ("history", "Show what answers now."),
     "history": ("history", "Show every release, newest last."),
     "up": ("setup", "Start the Prefect server, MLflow and workers."),
@@ -81,7 +81,9 @@ def run(arguments: list[str]) -> int:
         error.show()
         return Exit.SETTINGS if isinstance(error, click.UsageError) else Exit.FAILED
     except (click.Abort, KeyboardInterrupt):
-        return _tell("INTERRUPTED", "Interrupted. Run it again to go on.", Exit.INTERRUPTED, as_json)
+        return _tell(
+            "INTERRUPTED", "Interrupted. Run it again to go on.", Exit.INTERRUPTED, as_json
+        )
     except (FlowError, RetrievalError, TrainingError) as error:
         return _tell(error.code, str(error), EXIT_OF_CODE.get(error.code, Exit.FAILED), as_json)
     except Exception as error:  # noqa: BLE001 - the one boundary: a person gets a sentence

@@ -1,4 +1,4 @@
-"""Measure drift between two folders, two snapshots, or two git revisions of the folder we are in."""
+"""Measure drift between two folders, two snapshots, or two git revisions of this folder."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def compare(
     old: str, new: str, perform: Perform, *, config: Path | None = None
 ) -> tuple[DriftReport, Decision]:
     """Compare two sides with the default policy; raise SourceUnreachableError for neither."""
-    tables = [perform(f"Reading {side}", lambda _, s=side: _table(s, config)) for side in (old, new)]
+    reference = perform(f"Reading {old}", lambda _: _table(old, config))
+    current = perform(f"Reading {new}", lambda _: _table(new, config))
     report = perform(
         "Measuring drift",
-        lambda _: measure_drift(*tables, reference_name=old, current_name=new),
+        lambda _: measure_drift(reference, current, reference_name=old, current_name=new),
     )
     return report, decide(report, RetrainPolicy(), History(), now=datetime.now(UTC))
 

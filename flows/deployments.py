@@ -142,7 +142,7 @@ def ask_deployment(request: Request) -> str | None:
         return None
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            run = run_deployment(
+            run: Any = run_deployment(
                 _RETRAIN,
                 parameters={
                     "kb": request.kb,

@@ -9,16 +9,18 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from training.registry import Registry
+
+from flows.errors import NoReleaseError
 from flows.journal import Journal, open_journal
 from flows.model_places import locate
+from flows.release import Published
 from flows.settings import Kb, Settings
 from flows.tracking import Tracker
 from retrieval.embedding import LocalEmbedder
 from retrieval.sources.folder import FolderSource
 from retrieval.store import Index
-from training.models import prepare_base
 from training.records import BaseModel
-from training.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ class Desk:
     @cached_property
     def base(self) -> BaseModel:
         """The base model as safetensors, converted once if it came as GGUF."""
+        # torch and transformers: seconds that a plan or a calm check never needs
+        from training.models import prepare_base  # noqa: PLC0415
+
         name = self.settings.model.base
         return prepare_base(locate(name), name=name, cache=self.settings.cache)
 
@@ -70,6 +75,23 @@ class Desk:
     def tracker(self) -> Tracker:
         """The window people look through: MLflow runs of this knowledge base."""
         return Tracker(self.settings.tracking_uri, self.name, self.settings.home_folder)
+
+    def release(self, release_id: str | None = None) -> Published:
+        """Return the publication that answers now, or the newest one of a release's id.
+
+        A prefix of the id is enough. Raises NoReleaseError.
+        """
+        if release_id is None:
+            found = self.journal.serving(self.name)
+            asked, cure = "no release yet", f"Make one with `driftline refresh {self.name}`."
+        else:
+            found = self.journal.published(self.name, release_id)
+            asked = f"no release {release_id!r}"
+            cure = f"`driftline history {self.name}` lists them."
+        if found is None:
+            msg = f"Knowledge base {self.name!r} has {asked}. {cure}"
+            raise NoReleaseError(msg)
+        return found
 
     @property
     def model_name(self) -> str:

@@ -29,7 +29,9 @@ class Display:
         """Do the work under that title; on a plain run the cure for a failure is to run again."""
         del retries
         started = time.monotonic()
-        result = self._animated(title, work) if self.console.is_terminal else self._plain(title, work)
+        result = (
+            self._animated(title, work) if self.console.is_terminal else self._plain(title, work)
+        )
         seconds = time.monotonic() - started
         if seconds >= _WORTH_TELLING_SECONDS:
             self.console.print(f"  {title}: {seconds:.0f} s", markup=False)

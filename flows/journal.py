@@ -234,7 +234,7 @@ class Journal:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        """One write transaction; on SQLite it takes the write lock at once, so it never upgrades."""
+        """One write transaction; on SQLite it takes the write lock at once, never later."""
         with self._engine.connect() as connection, connection.begin():
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -266,9 +266,7 @@ def _append(
 ) -> Entry:
     if fence is not None:
         _check(connection, fence)
-    newest = sa.select(_entries.c.sequence, _entries.c.digest).order_by(
-        _entries.c.sequence.desc()
-    )
+    newest = sa.select(_entries.c.sequence, _entries.c.digest).order_by(_entries.c.sequence.desc())
     sequence, previous = connection.execute(newest.limit(1)).first() or (0, "")
     row = {
         "sequence": sequence + 1,

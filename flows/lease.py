@@ -76,9 +76,8 @@ def _runs(pid: int, started: float) -> bool:
     """Return whether that very process runs; a reused process id has another start time."""
     try:
         process = psutil.Process(pid)
-        return (
-            process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 1.0
-        )
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        return bool(alive and abs(process.create_time() - started) < 1.0)
     except psutil.NoSuchProcess:
         return False
 

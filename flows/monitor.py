@@ -1,4 +1,4 @@
-"""One scheduled run: refresh, measure drift since the champion's snapshot, decide, ask to retrain."""
+"""One scheduled run: refresh, measure drift since the champion's snapshot, decide, retrain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from flows.journal import Fence
 from flows.records import Check, MonitorOutcome, RefreshOutcome, Request
 from flows.refresh import refresh_under
 from flows.release import Release
-from flows.retrain import retrain
 from flows.steps import Perform
 from monitors.drift import measure_drift
 from monitors.policy import History, decide
@@ -38,6 +37,9 @@ def monitor(desk: Desk, perform: Perform, *, ask: Ask = lambda _: None) -> Monit
     requested = ask(request)
     if requested is not None:
         return MonitorOutcome(check, run_id, None, requested)
+    # torch and peft: seconds that a check without a retraining never needs
+    from flows.retrain import retrain  # noqa: PLC0415
+
     outcome = retrain(
         desk,
         perform,
@@ -87,7 +89,9 @@ def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
         refreshed = refresh_under(desk, perform, fence)
     except (RetrievalError, FlowError) as error:
         code, reason = error.code, str(error)
-        perform("Recording in MLflow", lambda _: desk.tracker.record_blocked(code, reason, desk.now))
+        perform(
+            "Recording in MLflow", lambda _: desk.tracker.record_blocked(code, reason, desk.now)
+        )
         raise
     release = refreshed.published.release
     report, decision = drift(

@@ -65,9 +65,7 @@ def refresh_under(
     return RefreshOutcome(planned, refreshed, published, is_new)
 
 
-def _guarded_plan(
-    desk: Desk, perform: Perform, fence: Fence, accept: str | None
-) -> RefreshPlan:
+def _guarded_plan(desk: Desk, perform: Perform, fence: Fence, accept: str | None) -> RefreshPlan:
     """Plan, and let the guards look at it; what stops a refresh is kept in the journal."""
     try:
         planned = plan(desk, perform)
@@ -139,9 +137,7 @@ def _next(desk: Desk, refreshed: Refreshed, serving: Release) -> Release:
     )
 
 
-def _record_refresh(
-    desk: Desk, fence: Fence, planned: RefreshPlan, refreshed: Refreshed
-) -> None:
+def _record_refresh(desk: Desk, fence: Fence, planned: RefreshPlan, refreshed: Refreshed) -> None:
     payload = {
         "snapshot": str(refreshed.snapshot),
         "documents": refreshed.documents,

@@ -178,7 +178,7 @@ def hits_view(hits: tuple[Hit, ...]) -> RenderableType:
     """Show hits with their place and similarity."""
     table = Table("similarity", "document", "text", show_lines=True)
     for hit in hits:
-        place = " › ".join((printable(hit.uri), *hit.headings[-1:]))
+        place = " > ".join((printable(hit.uri), *hit.headings[-1:]))
         table.add_row(f"{hit.similarity:.2f}", Text(place), Text(hit.text[:400]))
     return table
 

@@ -1,4 +1,4 @@
-"""Train a challenger on what changed, weigh it against the champion, promote only what is better."""
+"""Train a challenger on what changed, weigh it against the champion, promote what is better."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ from flows import lease
 from flows.cards import version_card
 from flows.champion import CHALLENGER, move_alias
 from flows.desk import Desk
-from flows.errors import NoReleaseError
 from flows.journal import Entry, Fence
 from flows.records import RetrainOutcome, Weighed
 from flows.release import Published, Release
 from flows.steps import OnProgress, Perform
 from flows.tracking import TrainingRun
 from retrieval.records import Snapshot
-from training.adapters import load_adapter
+from training.adapters import read_adapter
 from training.comparison import compare_scores
 from training.dataset import select_examples
 from training.evaluate import score
 from training.finetune import finetune
 from training.promotion import judge
 from training.records import Adapter, ModelVersion, TrainingSet, Verdict
-
 
 # A refresh that is under way when a challenger is ready is waited for.
 _PATIENCE_SECONDS = 900.0
@@ -71,7 +69,7 @@ def retrain(
     takes the writer's lease. What was judged before is not judged again unless `force` says so.
     """
     with lease.hold(desk.journal, f"{desk.name}:training") as fence:
-        champion = serving_release(desk)
+        champion = desk.release().release
         current = snapshot or champion.snapshot
         examples = perform(
             "Selecting examples", lambda _: _select(desk, champion.trained_on, current)
@@ -84,17 +82,6 @@ def retrain(
         version = desk.registry.version(desk.model_name, entry.payload["version"])
         published = _promote(job, version, verdict)
     return RetrainOutcome(version.version, verdict, published, is_new)
-
-
-def _serving(desk: Desk) -> Release:
-    serving = desk.journal.serving(desk.name)
-    if serving is None:
-        msg = (
-            f"Knowledge base {desk.name!r} has no release yet, so there is nothing to train on. "
-            f"Make one with `driftline refresh {desk.name}`."
-        )
-        raise NoReleaseError(msg)
-    return serving.release
 
 
 def _select(desk: Desk, reference: str, current: str) -> TrainingSet:
@@ -145,7 +132,7 @@ def _weigh(job: _Job, run: TrainingRun) -> Weighed:
 
     def train(on_progress: OnProgress) -> Adapter:
         if folder.exists():  # finished by a run that was killed before its verdict
-            return load_adapter(folder, desk.base)
+            return read_adapter(folder, base=desk.base)
         return finetune(desk.base, examples, config, folder, on_step=run.on_step(on_progress))
 
     adapter = job.perform("Training the challenger", train)
@@ -189,7 +176,7 @@ def _promote(job: _Job, version: ModelVersion, verdict: Verdict) -> Published | 
         return None
     with lease.hold(desk.journal, desk.name, patience_seconds=_PATIENCE_SECONDS) as fence:
         release = replace(
-            serving_release(desk),
+            desk.release().release,
             model_version=version.version,
             trained_on=version.snapshot,
             base_digest=version.base_digest,

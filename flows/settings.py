@@ -182,10 +182,11 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        **_others: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file, which is handed in as arguments."""
-        del settings_cls
+        del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
     def knowledge_base(self, name: str) -> Kb:
@@ -255,4 +256,3 @@ def slug(text: str) -> str:
     'my-docs-2024'
     """
     return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")[:63] or "docs"
-

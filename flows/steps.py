@@ -18,9 +18,7 @@ OnProgress = Callable[[int, int], None]
 class Perform(Protocol):
     """Performs one step. `retries` is for steps that touch the world: a disk, a server."""
 
-    def __call__(
-        self, title: str, work: Callable[[OnProgress], T], *, retries: int = 0
-    ) -> T:
+    def __call__(self, title: str, work: Callable[[OnProgress], T], *, retries: int = 0) -> T:
         """Do the work under that title and return what it returns; errors pass through."""
 
 

@@ -149,9 +149,7 @@ def _refuse_taken(host: str, port: int) -> None:
             raise PortTakenError(msg)
 
 
-def _wait(
-    url: str, name: str, started: dict[str, subprocess.Popen[bytes]], logs: Path
-) -> None:
+def _wait(url: str, name: str, started: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         _refuse_stopped(started, logs)

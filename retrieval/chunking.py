@@ -4,8 +4,10 @@ import hashlib
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, islice
 
 from retrieval.normal_form import normal_digest
 from retrieval.outline import text_of
@@ -24,13 +26,24 @@ _BOUNDARIES = tuple(
 )
 
 
+_Boundaries = tuple[re.Pattern[str], ...]
+_BATCH = 4_096  # pieces measured at once
+
+
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A run of characters that is not cut again. `grade` says what ends it: 0 a paragraph …."""
+class _Span:
+    """A run of characters. `grade` says what ends it: 0 a paragraph, 1 a sentence, and so on."""
 
     start: int
     end: int
     grade: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A span that is not cut again, and the most tokens it can take up."""
+
+    span: _Span
     tokens: int
 
 
@@ -53,12 +66,17 @@ def chunk_document(
     return _identify(document, parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Measure:
     """What fits into a chunk, by the embedder's tokens and by a cap on characters."""
 
     count_tokens: TokenCounter
     max_tokens: int
+
+    @cached_property
+    def own_tokens(self) -> int:
+        """What the embedder adds to every text, such as its start and end marks."""
+        return self.count_tokens([""])[0]
 
     def fit(self, texts: Sequence[str]) -> list[bool]:
         return [size <= self.max_tokens for size in self.sizes(texts)]
@@ -78,8 +96,8 @@ class _Measure:
 def _cut_section(section: Section, measure: _Measure) -> list[Section]:
     headings, text = _shorten_trail(section, measure)
     room = measure.max_tokens - measure.sizes([embedded_text(headings, "")])[0]
-    pieces = _cut(text, room, measure)
-    texts = [_trimmed(text[group[0].start : group[-1].end]) for group in _pack(text, pieces, room)]
+    pieces = _cut(text, _Span(0, len(text), 0), room, measure)
+    texts = [_trimmed(text[span.start : span.end]) for span in _pack(text, pieces, room)]
     fits = measure.fit([embedded_text(headings, part) for part in texts])
     return [
         Section(headings, whole)
@@ -99,71 +117,81 @@ def _shorten_trail(section: Section, measure: _Measure) -> tuple[tuple[str, ...]
     return headings, section.text
 
 
-def _cut(text: str, room: int, measure: _Measure) -> list[_Piece]:
-    """Cut into pieces of at most `room` tokens, each at the best boundary that is enough."""
-    own = measure.sizes([""])[0]  # what the embedder adds to every text
-    spans = [(0, len(text), 0)]
-    done: list[_Piece] = []
-    for grade, boundary in enumerate(_BOUNDARIES):
-        parts = [part for span in spans for part in _split(text, span, boundary, grade)]
-        sizes = measure.sizes([text[start:end] for start, end, _ in parts])
-        pieces = [
-            _Piece(*part, max(1, size - own)) for part, size in zip(parts, sizes, strict=True)
-        ]
-        done += [piece for piece in pieces if piece.tokens <= room]
-        spans = [(p.start, p.end, p.grade) for p in pieces if p.tokens > room]
-    done += [piece for span in spans for piece in _windows(span, room)]
-    return sorted(done, key=lambda piece: piece.start)
+def _cut(
+    text: str, span: _Span, room: int, measure: _Measure, boundaries: _Boundaries = _BOUNDARIES
+) -> Iterator[_Piece]:
+    """Yield pieces of at most `room` tokens, each ended by the best boundary that is enough.
+
+    Lazily, in batches: a text may be one line of many million words.
+    """
+    if not boundaries:
+        yield from _windows(span, room)
+        return
+    parts = _split(text, span, boundaries[0], len(_BOUNDARIES) - len(boundaries))
+    while batch := list(islice(parts, _BATCH)):
+        sizes = measure.sizes([text[part.start : part.end] for part in batch])
+        for part, size in zip(batch, sizes, strict=True):
+            if size - measure.own_tokens <= room:
+                yield _Piece(part, max(1, size - measure.own_tokens))
+            else:
+                yield from _cut(text, part, room, measure, boundaries[1:])
 
 
-def _split(
-    text: str, span: tuple[int, int, int], boundary: re.Pattern[str], grade: int
-) -> Iterator[tuple[int, int, int]]:
+def _split(text: str, span: _Span, boundary: re.Pattern[str], grade: int) -> Iterator[_Span]:
     """Yield the span in parts that end behind each boundary; the last keeps the span's grade."""
-    start, end, last_grade = span
-    for found in boundary.finditer(text, start, end):
-        if found.end() < end:
-            yield start, found.end(), grade
+    start = span.start
+    for found in boundary.finditer(text, span.start, span.end):
+        if found.end() < span.end:
+            yield _Span(start, found.end(), grade)
             start = found.end()
-    yield start, end, last_grade
+    yield _Span(start, span.end, span.grade)
 
 
-def _windows(span: tuple[int, int, int], room: int) -> Iterator[_Piece]:
-    """Yield a word without end in pieces of `room` characters: hardly a token is shorter."""
-    start, end, last_grade = span
-    for at in range(start, end, room):
-        stop = min(at + room, end)
-        yield _Piece(at, stop, last_grade if stop == end else len(_BOUNDARIES), stop - at)
+def _windows(span: _Span, room: int) -> Iterator[_Piece]:
+    """Yield a word without end in pieces of `room` characters: a token is hardly ever shorter."""
+    for start in range(span.start, span.end, room):
+        end = min(start + room, span.end)
+        grade = span.grade if end == span.end else len(_BOUNDARIES)
+        yield _Piece(_Span(start, end, grade), end - start)
 
 
-def _pack(text: str, pieces: Sequence[_Piece], room: int) -> Iterator[Sequence[_Piece]]:
-    start = 0
-    while start < len(pieces):
-        stop = _stop(text, pieces, start, room)
-        yield pieces[start:stop]
-        start = stop
+def _pack(text: str, pieces: Iterable[_Piece], room: int) -> Iterator[_Span]:
+    """Yield runs of pieces that fill a chunk."""
+    held: list[_Piece] = []
+    tokens = 0
+    for piece in pieces:
+        while held and tokens + piece.tokens > room:
+            stop = _stop(text, held, room)
+            yield _joined(held[:stop])
+            held = held[stop:]
+            tokens = sum(each.tokens for each in held)
+        held.append(piece)
+        tokens += piece.tokens
+    if held:
+        yield _joined(held)
 
 
-def _stop(text: str, pieces: Sequence[_Piece], start: int, room: int) -> int:
-    """Return where the chunk that begins at `start` ends.
+def _stop(text: str, held: Sequence[_Piece], room: int) -> int:
+    """Return how many of the pieces that fit into a chunk go into it.
 
     Of the cuts that fill it at least half, the best grade wins, then the smallest hash of the
     piece before the cut: a choice that depends on the text there and on nothing far away.
     """
-    total, choices = 0, []
-    for at in range(start, len(pieces)):
-        total += pieces[at].tokens
-        if total > room:
-            break
-        choices.append((total, pieces[at].grade, at))
-    else:
-        return len(pieces)
-    filled = [choice for choice in choices if 2 * choice[0] >= room] or choices[-1:]
-    return 1 + min(filled, key=lambda c: (c[1], _hash(text, pieces[c[2]])))[2]
+    filled = accumulate(piece.tokens for piece in held)
+    choices = [stop for stop, tokens in enumerate(filled, 1) if 2 * tokens >= room]
+    return min(
+        choices or [len(held)],
+        key=lambda stop: (held[stop - 1].span.grade, _hash(text, held[stop - 1].span)),
+    )
 
 
-def _hash(text: str, piece: _Piece) -> int:
-    return zlib.crc32(text[piece.start : piece.end].strip().encode())
+def _joined(pieces: Sequence[_Piece]) -> _Span:
+    last = pieces[-1].span
+    return _Span(pieces[0].span.start, last.end, last.grade)
+
+
+def _hash(text: str, span: _Span) -> int:
+    return zlib.crc32(text[span.start : span.end].strip().encode())
 
 
 def _halve(headings: tuple[str, ...], text: str, measure: _Measure) -> list[str]:

@@ -121,7 +121,7 @@ class LocalEmbedder:
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415
         from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-        disable_progress_bar()  # on_progress is ours; theirs would write over it
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # on_progress is ours; theirs would write over it
         return SentenceTransformer(
             str(self._folder),
             local_files_only=True,

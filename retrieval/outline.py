@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from retrieval.records import Section
 
@@ -36,7 +37,7 @@ def _sections(lines: Sequence[str], headings: Sequence[Heading]) -> Iterator[Sec
     if preamble:
         yield Section((), preamble)
     trail: list[Heading] = []
-    for heading, following in zip(headings, [*headings[1:], None], strict=True):
+    for heading, following in zip_longest(headings, headings[1:]):
         trail = [above for above in trail if above.level < heading.level]
         body = text_of(lines[heading.end : following.first if following else len(lines)])
         if body:

@@ -40,6 +40,7 @@ class Snapshot:
 class Entry:
     """One document as a source lists it, before it is read.
 
+    A uri is valid Unicode, whatever the source's names are made of, and unique in its source.
     `modified_at` is what the source claims; it is shown, never used to detect a change.
     """
 
@@ -199,8 +200,8 @@ class RefreshPlan:
 
     @property
     def embedded(self) -> int:
-        """Count of chunks whose vector must be made."""
-        return sum(chunk.digest in self.to_embed for chunk in self.chunks)
+        """Count of chunks that need the embedder; of equal ones only the first does."""
+        return len(self.to_embed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,9 @@ def apply_refresh(
     started = time.perf_counter()
     _require_base(plan, index)
     snapshot = plan.base
-    if not plan.changes_nothing:
+    if plan.changes_nothing:
+        index.settle()  # a run that was killed may have committed this snapshot without syncing
+    else:
         vectors = _vectors(plan, index, embedder, on_progress)
         snapshot = index.commit(
             plan.chunks,
@@ -95,8 +97,6 @@ def apply_refresh(
     if snapshot is None:
         msg = f"There is nothing to index for {plan.kb!r}."
         raise EmptyCorpusError(msg)
-    # Also where nothing changed: a run that was killed may have committed without syncing.
-    index.settle()
     return Refreshed(
         snapshot=snapshot,
         content_digest=index.content_digest(snapshot),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from retrieval.outline import Heading
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1* *")
+_ENDS_A_BLOCK = re.compile(r"\s|\.\.")  # indented text, a directive or a comment
 _NOT_A_TITLE = re.compile(r"\s|\.\. |[-*+•] ")
 SURELY_ADORNMENT = 4  # docutils: from four characters on an adornment may be shorter than its title
 
@@ -69,6 +70,6 @@ def _adorns(line: str, title: str) -> bool:
 
 
 def _starts_a_block(lines: Sequence[str], at: int) -> bool:
-    """True after a blank line, indented text or explicit markup; inside a paragraph, not."""
+    """False inside a paragraph; true after anything that ends one, another heading too."""
     before = lines[at - 1] if at else ""
-    return not before.strip() or before[0].isspace() or before.startswith("..")
+    return not before.strip() or bool(_ENDS_A_BLOCK.match(before) or _ADORNMENT.fullmatch(before))

@@ -53,13 +53,13 @@ class AnswerRows:
             for pair in (pair for turn in zip_longest(*of_chunk) for pair in turn if pair):
                 if pair[1].text.casefold() not in seen:
                     seen.add(pair[1].text.casefold())
-                    yield self._row(*pair)
+                    share, at = self._config.refusal_share, len(seen)
+                    yield self._row(*pair, refused=int(at * share) > int((at - 1) * share))
 
-    def _row(self, chunk: Chunk, question: Question) -> Row:
+    def _row(self, chunk: Chunk, question: Question, *, refused: bool) -> Row:
         # Not for secrets: the same question gets the same passages in every run.
         random = Random(f"{self._config.seed}\0{chunk.digest}\0{question.text}")  # noqa: S311
         count = random.randint(*self._passages)
-        refused = random.random() < self._config.refusal_share
         passages = self._distractors(chunk, question, random, count if refused else count - 1)
         source = 0
         if not refused:

@@ -21,9 +21,10 @@ from training.records import FinetuneConfig, Row, RowKind, TrainingSet
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T", bound=Hashable)
 
-# Held-out documents must be several, or a bootstrap over documents says nothing.
-LEAST_HOLDOUT_DOCUMENTS = 4
-LEAST_DOCUMENTS = 2 * LEAST_HOLDOUT_DOCUMENTS
+# Intervals are drawn over held-out documents: in a small corpus up to a third of all are held
+# out until there are these many.
+ENOUGH_HOLDOUT_DOCUMENTS = 10
+LEAST_DOCUMENTS = 9
 LEAST_TRAIN_ROWS = 8
 
 
@@ -60,11 +61,11 @@ class _Split:
 
     @classmethod
     def of(cls, chunks: Sequence[Chunk], config: FinetuneConfig) -> _Split:
-        """Hold out documents whose hash is under the share, and at least a few by rank."""
+        """Hold out the documents whose hash is under the share, or the lowest of a small corpus."""
         ranks = {chunk.uri: _rank(config.holdout_salt, chunk.uri) for chunk in chunks}
         order = sorted(ranks, key=lambda uri: ranks[uri])
         under = sum(rank < config.holdout_share for rank in ranks.values())
-        held = set(order[: max(under, LEAST_HOLDOUT_DOCUMENTS)])
+        held = set(order[: max(under, min(ENOUGH_HOLDOUT_DOCUMENTS, len(order) // 3))])
         return cls(
             [chunk for chunk in chunks if chunk.uri not in held],
             [chunk for chunk in chunks if chunk.uri in held],

@@ -17,7 +17,10 @@ _REFERENCE = re.compile(r"`([^`]+)`__?(?!\w)")
 _MD_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _CODE = re.compile(r"`{1,2}([^`]+)`{1,2}")
 _STRONG = re.compile(r"\*\*([^*]+)\*\*|(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])")
+_SIMPLE_REFERENCE = re.compile(r"(?<=[A-Za-z0-9])_{1,2}(?=[\s.,;:)]|$)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
+
+_STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)]|#\.)\s+")
 _DIRECTIVE = re.compile(r"^\s*\.\.(?:\s|$)")
@@ -46,7 +49,8 @@ def plain(text: str) -> str:
     for pattern in (_RST_LINK, _REFERENCE, _CODE, _MD_LINK):
         text = pattern.sub(r"\1", text)
     text = _STRONG.sub(lambda strong: strong[1] or strong[2], text)
-    return " ".join(_TAG.sub("", text).replace("\\", "").split())
+    text = _SIMPLE_REFERENCE.sub("", _TAG.sub("", text))
+    return " ".join(text.replace("\\", "").translate(_STRAIGHT).split())
 
 
 def _short(role: str) -> str:

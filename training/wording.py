@@ -34,9 +34,13 @@ _NOT_A_SUBJECT = frozenset(
     "use set call make do not never only nothing nobody even just now today again one two three "
     "beyond above below per like via all each none say additionally alternatively unlike same".split()
 )
-_CLAUSE = frozenset("that which who whose whom where when while if because whether and or".split())
+_CLAUSE = frozenset(
+    "that which who whose whom where when while if because whether and or this these those it "
+    "one ones following above below first last latter former previous next other note example".split()
+)
 _DETERMINERS = frozenset("a an the every each no".split())
 _MOST_SUBJECT_WORDS = 7
+_LEAST_SUBJECT = 3
 
 
 def _third_person(verb: str) -> str:
@@ -88,7 +92,7 @@ def clause(sentence: str, lower: Collection[str] = ()) -> Clause | None:
     """
     words = sentence.rstrip(".").split()
     for at, word in enumerate(words[1 : _MOST_SUBJECT_WORDS + 1], start=1):
-        if word in _CLAUSE or re.search(r"[,;:()?!]$", words[at - 1]):
+        if word.casefold() in _CLAUSE or re.search(r"[,;:()?!]$", words[at - 1]):
             return None
         if word in _AUXILIARIES or word in _BASE_OF:
             if word in _BASE_OF and words[at + 1 : at + 2] and words[at + 1] in _AUXILIARIES:
@@ -99,7 +103,10 @@ def clause(sentence: str, lower: Collection[str] = ()) -> Clause | None:
 
 def _clause_at(words: list[str], at: int, lower: Collection[str]) -> Clause | None:
     first = words[0].casefold().strip("\"'(")
-    if first in _NOT_A_SUBJECT or first in _BASE_OF or not words[at + 1 :]:
+    adverb = first.endswith("ly") or first.endswith("ing")
+    if first in _NOT_A_SUBJECT or first in _BASE_OF or adverb or not words[at + 1 :]:
+        return None
+    if len(" ".join(words[:at])) < _LEAST_SUBJECT or " ".join(words[:at]).count('"') % 2:
         return None
     return Clause(_lowered(words[:at], lower), words[at], " ".join(words[at + 1 :]))
 
@@ -118,3 +125,14 @@ def first_part(text: str) -> str:
     """
     ends = r"[,;:](?=\s)|\s[-–—(]|\.\s|\s(?:which|because|so that|unless|although|whereas|while)\s"
     return re.split(ends, text.strip(), maxsplit=1)[0].strip().rstrip(".:;,")
+
+
+def common_words(text: str) -> set[str]:
+    """Return the words that are written small, and never as a name in the middle of a sentence.
+
+    >>> sorted(common_words("Use Scrapy: scrapy is an item. See `Item` too."))
+    ['an', 'is', 'too']
+    """
+    small = set(re.findall(r"\b[a-z]{2,}\b", text))
+    literals = " ".join(re.findall(r"`[^`]+`|(?<=[a-z,] )[A-Z]\w+", text))
+    return small - {word.casefold() for word in re.findall(r"[A-Za-z]+", literals)}

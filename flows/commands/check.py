@@ -12,7 +12,6 @@ from flows.display import Display, emit
 from flows.monitor import drift as measure
 from flows.monitor import monitor as run_check
 from flows.monitor import past
-from flows.retrain import serving_release
 
 
 @click.command()
@@ -38,7 +37,7 @@ def drift(
 ) -> None:
     """Measure how far KB has moved, and say what the policy makes of it; write nothing."""
     with desk_of(context, kb) as desk:
-        release = serving_release(desk)
+        release = desk.release().release
         report, decision = measure(
             desk,
             Display(),

@@ -28,5 +28,3 @@ def desk_of(context: click.Context, kb: str) -> Iterator[Desk]:
     """Open the desk of one knowledge base."""
     with open_desk(settings_of(context), kb) as desk:
         yield desk
-
-

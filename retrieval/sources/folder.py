@@ -1,6 +1,5 @@
 """A folder of files as a source. Follows no link out of the folder and opens only regular files."""
 
-import errno
 import os
 import re
 import stat
@@ -17,7 +16,9 @@ from retrieval.records import Completeness, Entry, Listing, Refusal, RefusalCode
 TEXT_FILES = ("**/*.md", "**/*.rst", "**/*.txt")
 READ_TRIES = 3  # a file that changes while it is read is read again, twice
 # NONBLOCK: a pipe put in the place of a file must not hang us. NOFOLLOW: nor may a link lead out.
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_LEADS_OUT = "it is a link that leads out of the source folder"
+_FILE_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_FOLDER_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
 
 
 def uri_from_path(path: str) -> str:
@@ -89,7 +90,7 @@ class FolderSource:
     def _real_root(self) -> str:
         try:
             root = os.path.realpath(self._root, strict=True)
-            os.scandir(root).close()
+            os.close(os.open(root, _FOLDER_FLAGS))
         except OSError as error:
             msg = f"The source folder {str(self._root)!r} cannot be listed: {error.strerror}."
             raise SourceUnreachableError(msg) from error
@@ -99,7 +100,7 @@ class FolderSource:
         root = self._real_root()
         real = os.path.realpath(os.path.join(root, path), strict=True)  # noqa: PTH118 surrogates
         if not _is_below(root, real):
-            raise OSError(errno.EXDEV, "it is a link that leads out of the source folder")
+            raise DocumentRefusedError(RefusalCode.LINK_OUTSIDE, _LEADS_OUT)
         for _ in range(READ_TRIES):
             before, data, after = self._read_once(root, os.path.relpath(real, root))
             if _identity(before) == _identity(after) and len(data) == after.st_size:
@@ -154,47 +155,45 @@ class _Walk:
             self._seen.add((status.st_dev, status.st_ino))
             with os.scandir(self._absolute(folder)) as items:
                 for item in items:
-                    self._take(folder, item)
+                    self._take(folder + item.name, item)
         except OSError as error:
             self.denied = True
             self._refuse(
                 folder, RefusalCode.LIST_DENIED, f"the folder cannot be listed: {error.strerror}"
             )
 
-    def _take(self, folder: str, item: os.DirEntry[str]) -> None:
-        path = folder + item.name
+    def _take(self, path: str, item: os.DirEntry[str]) -> None:
         if item.name.startswith("."):
             return
-        if item.is_dir(follow_symlinks=False):
-            if not _matches(self.exclude, path + "/"):
-                self._folders.append(path + "/")
-        elif item.is_symlink():
-            self._take_link(path)
-        elif self._wanted(path):
-            self._take_file(path, item.stat(follow_symlinks=False))
+        try:
+            if item.is_symlink():
+                self._take_link(path)
+            elif item.is_dir():
+                self._take_folder(path, self._folders)
+            elif self._wanted(path):
+                self._take_file(path, item.stat())
+        except OSError as error:
+            reason = f"it cannot be looked at: {error.strerror}"
+            self._refuse(path, RefusalCode.UNREADABLE, reason)
 
     def _take_link(self, path: str) -> None:
         target = os.path.realpath(self._absolute(path))
-        is_folder = os.path.isdir(target)  # noqa: PTH112 a path may hold any bytes
-        if is_folder and _matches(self.exclude, path + "/"):
-            return
-        if not is_folder and not self._wanted(path):
-            return
-        if not _is_below(self.root, target):
-            reason = "it is a link that leads out of the source folder"
-            self._refuse(path + "/" * is_folder, RefusalCode.LINK_OUTSIDE, reason)
-        elif is_folder:
-            self._links.append(path + "/")
-        else:
-            self._take_linked_file(path)
-
-    def _take_linked_file(self, path: str) -> None:
-        try:
+        leads_out = not _is_below(self.root, target)
+        if os.path.isdir(target):  # noqa: PTH112 a path may hold any bytes
+            self._take_folder(path, self._links, leads_out=leads_out)
+        elif self._wanted(path) and leads_out:
+            self._refuse(path, RefusalCode.LINK_OUTSIDE, _LEADS_OUT)
+        elif self._wanted(path):
             self._take_file(path, os.stat(self._absolute(path)))  # noqa: PTH116 any bytes
-        except OSError as error:
-            self._refuse(
-                path, RefusalCode.UNREADABLE, f"the link cannot be followed: {error.strerror}"
-            )
+
+    def _take_folder(self, path: str, waiting: list[str], *, leads_out: bool = False) -> None:
+        folder = path + "/"
+        if _matches(self.exclude, folder):
+            return
+        if leads_out:
+            self._refuse(folder, RefusalCode.LINK_OUTSIDE, _LEADS_OUT)
+        else:
+            waiting.append(folder)
 
     def _take_file(self, path: str, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
@@ -207,7 +206,7 @@ class _Walk:
             )
 
     def _refuse(self, path: str, code: RefusalCode, reason: str) -> None:
-        self.refused.append(Refusal(uri_from_path(path), code, reason))
+        self.refused.append(Refusal(uri_from_path(path or "./"), code, reason))
 
     def _wanted(self, path: str) -> bool:
         return _matches(self.include, path) and not _matches(self.exclude, path)
@@ -224,19 +223,19 @@ def _matches(patterns: PathSpec[GlobPattern], path: str) -> bool:
 def _open_beneath(root: str, path: str) -> int:
     """Open a file step by step from the root, so that no folder on the way can become a link."""
     *folders, name = path.split("/")
-    here = os.open(root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    here = os.open(root, _FOLDER_FLAGS)
     try:
         for step in folders:
-            below = os.open(step, _OPEN_FLAGS | os.O_DIRECTORY, dir_fd=here)
+            below = os.open(step, _FOLDER_FLAGS, dir_fd=here)
             os.close(here)
             here = below
-        return os.open(name, _OPEN_FLAGS, dir_fd=here)
+        return os.open(name, _FILE_FLAGS, dir_fd=here)
     finally:
         os.close(here)
 
 
 def _is_below(root: str, path: str) -> bool:
-    return path.startswith(root.rstrip("/") + "/")
+    return path == root or path.startswith(root.rstrip("/") + "/")
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:

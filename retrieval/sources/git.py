@@ -2,13 +2,12 @@
 
 import os
 import subprocess
-import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from retrieval.errors import SourceUnreachableError
 
-# A repository must not make git talk to the network, ask for a password or wait for a lock.
+# A repository must not make git talk to the network, ask for a password or take a lock.
 _ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",
@@ -16,6 +15,8 @@ _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
+_FILE_MODES = {b"100644", b"100755"}  # not links, which may lead out, and not submodules
+_NEVER_IN_A_PATH = {"", ".", "..", ".git"}
 
 
 def is_revision(repository: Path, text: str) -> bool:
@@ -28,53 +29,78 @@ def is_revision(repository: Path, text: str) -> bool:
 
 
 def export_revision(repository: Path, revision: str, folder: Path) -> None:
-    """Write the files of a revision into a folder. Links and whatever is no file are left out.
+    """Write the files of a revision into a folder, byte for byte as they were committed.
 
-    Raises SourceUnreachableError if there is no such repository or revision.
+    Read object by object: `git archive` leaves out what .gitattributes marks export-ignore, often
+    the very documentation, and runs the filters that a configuration names. Raises
+    SourceUnreachableError if there is no such repository or revision.
     """
     commit = _commit_of(repository, revision)
-    folder.mkdir(parents=True, exist_ok=True)
-    command = _git(repository, "archive", "--format=tar", commit)
-    with subprocess.Popen(  # noqa: S603 a fixed command and a commit id that git itself gave
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()
-    ) as running:
-        try:
-            _extract_files(running, folder)
-        except tarfile.TarError as error:
-            msg = f"Revision {revision!r} of {str(repository)!r} cannot be read: {error}."
-            raise SourceUnreachableError(msg) from error
-    if running.returncode:
-        msg = f"Revision {revision!r} of {str(repository)!r} is damaged: git archive failed."
-        raise SourceUnreachableError(msg)
+    try:
+        for path, data in _read_files(repository, commit):
+            target = folder.joinpath(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+    except (subprocess.CalledProcessError, EOFError) as error:
+        msg = f"Revision {revision!r} of {str(repository)!r} cannot be read whole: {error}."
+        raise SourceUnreachableError(msg) from error
 
 
-def _extract_files(running: "subprocess.Popen[bytes]", folder: Path) -> None:
-    with tarfile.open(fileobj=running.stdout, mode="r|") as archive:
-        for member in archive:
-            if member.isfile():
-                archive.extract(member, folder, filter="data")
+def _read_files(repository: Path, commit: str) -> Iterator[tuple[str, bytes]]:
+    command = _git(repository, "cat-file", "--batch")
+    with subprocess.Popen(  # noqa: S603 a fixed command; it is asked for ids that git itself gave
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
+    ) as objects:
+        for path, blob in _list_files(repository, commit):
+            yield path, _read_blob(objects, blob)
+
+
+def _list_files(repository: Path, commit: str) -> Iterator[tuple[str, bytes]]:
+    listed = _run(_git(repository, "ls-tree", "-r", "-z", "--full-tree", commit))
+    for line in listed.split(b"\0")[:-1]:
+        (mode, _, blob), path = line.partition(b"\t")[0].split(), line.partition(b"\t")[2]
+        name = os.fsdecode(path)
+        if mode in _FILE_MODES and _NEVER_IN_A_PATH.isdisjoint(name.split("/")):
+            yield name, blob
+
+
+def _read_blob(objects: "subprocess.Popen[bytes]", blob: bytes) -> bytes:
+    if objects.stdin is None or objects.stdout is None:
+        raise EOFError
+    objects.stdin.write(blob + b"\n")
+    objects.stdin.flush()
+    header = objects.stdout.readline().split()
+    if header[1:2] != [b"blob"]:
+        msg = f"object {blob.decode()} is missing"
+        raise EOFError(msg)
+    size = int(header[2])
+    return objects.stdout.read(size + 1)[:size]
 
 
 def _commit_of(repository: Path, text: str) -> str:
-    """Return the commit id, so that no text of a user is ever an argument of another command."""
+    """Return the commit's id, so that no other command ever sees what a person typed."""
     msg = f"{text!r} is not a revision of the git repository {str(repository)!r}."
-    if not text or text.startswith("-"):
+    if not text or text.startswith("-") or "\0" in text:
         raise SourceUnreachableError(msg)
     arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
     try:
-        done = subprocess.run(  # noqa: S603 no shell, and the text cannot be an option
-            _git(repository, *arguments), capture_output=True, check=True, env=_environment()
-        )
+        return _run(_git(repository, *arguments)).decode().strip()
     except FileNotFoundError as error:
         missing = "git is not installed, or not on the PATH."
         raise SourceUnreachableError(missing) from error
-    except (subprocess.CalledProcessError, ValueError) as error:  # ValueError: a NUL in the text
+    except subprocess.CalledProcessError as error:
         raise SourceUnreachableError(msg) from error
-    return done.stdout.decode().strip()
 
 
-def _git(repository: Path, *arguments: str) -> Sequence[str]:
-    return ["git", "-C", str(repository), "-c", "core.fsmonitor=false", *arguments]
+def _run(command: list[str]) -> bytes:
+    done = subprocess.run(  # noqa: S603 no shell, and no argument that could be an option
+        command, capture_output=True, check=True, env=_environment()
+    )
+    return done.stdout
+
+
+def _git(repository: Path, *arguments: str) -> list[str]:
+    return ["git", "-C", str(repository), *arguments]
 
 
 def _environment() -> dict[str, str]:

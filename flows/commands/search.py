@@ -1,0 +1,43 @@
+"""search, and the options that ask shares with it."""
+
+from __future__ import annotations
+
+import click
+
+from flows import rendering
+from flows.commands.options import as_json_option, desk_of, kb_argument
+from flows.display import Display, emit
+from flows.search import search as find_chunks
+
+_LONGEST_QUESTION = 8_000
+
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="Count of chunks."
+)
+as_of_option = click.option("--as-of", metavar="RELEASE", help="An earlier release's id.")
+
+
+@click.command()
+@kb_argument
+@click.argument("text")
+@limit_option
+@as_of_option
+@as_json_option
+@click.pass_context
+def search(
+    context: click.Context, kb: str, text: str, *, limit: int, as_of: str | None, as_json: bool
+) -> None:
+    """Find the chunks of KB that are nearest to TEXT."""
+    with desk_of(context, kb) as desk:
+        published, hits = find_chunks(desk, question_of(text), Display(), limit=limit, as_of=as_of)
+    emit(rendering.hits_object(published, hits), rendering.hits_view(hits), as_json=as_json)
+
+
+def question_of(text: str) -> str:
+    """Return the question without what no model reads; raise for an empty or an endless one."""
+    cleaned = text.replace("\0", " ").strip()
+    if not cleaned or len(cleaned) > _LONGEST_QUESTION:
+        problem = "is empty" if not cleaned else f"has {len(cleaned):,} characters"
+        msg = f"The question {problem}; ask with 1 to {_LONGEST_QUESTION:,} characters."
+        raise click.UsageError(msg)
+    return cleaned

@@ -1,0 +1,146 @@
+"""LoRA adapters: attached, saved as safetensors, checked and loaded. Nothing else imports peft."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
+from transformers import PreTrainedModel
+
+from training.errors import AdapterMismatchError, ModelCorruptError, UnsafeModelError
+from training.models import digest_of, load_base, write_whole
+from training.prompt import PROMPT_DIGEST
+from training.records import Adapter, BaseModel, FinetuneConfig
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+MANIFEST = "driftline.json"
+FORMAT = 1
+
+
+def attach_adapter(model: PreTrainedModel, config: FinetuneConfig) -> PeftModel:
+    """Return the model with a fresh adapter on every linear layer; only its weights train."""
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, lora)  # type: ignore[return-value] # PeftMixedModel is never asked for
+
+
+def save_adapter(
+    model: PeftModel, base: BaseModel, folder: Path, *, examples: str, tokens: int, seconds: float
+) -> Adapter:
+    """Write the adapter and, last of all, the manifest that makes the folder count as complete.
+
+    `examples` is the digest of the training set.
+    """
+    model.save_pretrained(str(folder), safe_serialization=True)
+    (folder / "README.md").unlink(missing_ok=True)
+    _settle_config(folder / CONFIG, base)
+    digest = adapter_digest(folder)
+    manifest = {
+        "format": FORMAT,
+        "digest": digest,
+        "base_digest": base.digest,
+        "base_name": base.name,
+        "prompt_digest": PROMPT_DIGEST,
+        "examples_digest": examples,
+        "tokens": tokens,
+        "seconds": seconds,
+    }
+    write_whole(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True).encode())
+    return Adapter(folder, digest, base.digest, tokens, seconds)
+
+
+def _settle_config(path: Path, base: BaseModel) -> None:
+    """Write the config in one order and without a local path, so that equal runs hash equal."""
+    config = json.loads(path.read_bytes())
+    config["base_model_name_or_path"] = base.name
+    config["target_modules"] = sorted(config["target_modules"])
+    write_whole(path, json.dumps(config, indent=2, sort_keys=True).encode())
+
+
+def adapter_digest(folder: Path) -> str:
+    """Return the sha256 over the adapter's config and weights; raise if one is not there."""
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        msg = f"The adapter in {str(folder)!r} lacks {', '.join(missing)}. Train again."
+        raise ModelCorruptError(msg)
+    return digest_of([folder / CONFIG, folder / WEIGHTS])
+
+
+def read_adapter(folder: Path, *, base: BaseModel | None = None) -> Adapter:
+    """Return what a folder holds, after its files were hashed against its manifest.
+
+    Raises ModelCorruptError for any difference, and AdapterMismatchError if it was made for
+    another base model than `base`.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        promised, base_digest = str(manifest["digest"]), str(manifest["base_digest"])
+        tokens, seconds = int(manifest["tokens"]), float(manifest["seconds"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"No readable {MANIFEST} in {str(folder)!r}: {error!r}. Train again."
+        raise ModelCorruptError(msg) from error
+    if (there := adapter_digest(folder)) != promised:
+        msg = (
+            f"The adapter in {str(folder)!r} is not the one that was trained: its files hash to "
+            f"{there[:12]}, the manifest says {promised[:12]}. Go back to an earlier release."
+        )
+        raise ModelCorruptError(msg)
+    if base is not None and base.digest != base_digest:
+        msg = (
+            f"The adapter in {str(folder)!r} was trained on {manifest.get('base_name')!r} "
+            f"({base_digest[:12]}), not on {base.name!r} ({base.digest[:12]}). Set `base` under "
+            "`[model]` back, or retrain."
+        )
+        raise AdapterMismatchError(msg)
+    return Adapter(folder, promised, base_digest, tokens, seconds)
+
+
+def load_for_inference(base: BaseModel, adapter_folder: Path | None) -> PreTrainedModel:
+    """Load the base model, with the adapter merged into its weights if there is one.
+
+    Merged in float32 and rounded once: an adapter beside the weights makes every layer three
+    products instead of one. Raises what `read_adapter` raises.
+    """
+    if adapter_folder is None:
+        return load_base(base)
+    read_adapter(adapter_folder, base=base)
+    _check_config(adapter_folder)
+    model = load_base(base)
+    dtype = model.dtype
+    with _readable(adapter_folder):
+        peft = PeftModel.from_pretrained(
+            model.to(torch.float32), str(adapter_folder), use_safetensors=True  # type: ignore[arg-type]
+        )
+    return peft.merge_and_unload().to(dtype).eval()  # type: ignore[operator, no-any-return]
+
+
+def _check_config(folder: Path) -> None:
+    config = json.loads((folder / CONFIG).read_bytes())
+    if config.get("peft_type") != "LORA" or config.get("auto_mapping"):
+        msg = (
+            f"{str(folder / CONFIG)!r} is no plain LoRA: peft_type {config.get('peft_type')!r}, "
+            f"auto_mapping {config.get('auto_mapping')!r}. Driftline loads what it trained itself."
+        )
+        raise UnsafeModelError(msg)
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        msg = f"The adapter in {str(folder)!r} cannot be put on its base model: {error}"
+        raise ModelCorruptError(msg) from error
+
+

@@ -1,0 +1,100 @@
+"""Rows as token ids, padded on the left. The only place where text meets the chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast as Tokenizer
+
+from training.prompt import Message, answer_turn, chat_messages, neutralise
+from training.records import Passage, Row
+
+IGNORED = -100  # cross-entropy's own mark for "no loss here"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids, of which the last `told` are what the model has to say."""
+
+    ids: list[int]
+    told: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows padded on the left: (rows, tokens) each. `told` is the longest count of told tokens."""
+
+    ids: Tensor
+    mask: Tensor
+    labels: Tensor
+    told: int
+
+    @property
+    def tokens(self) -> int:
+        """Count of tokens without the padding."""
+        return int(self.mask.sum())
+
+
+def encode_row(tokenizer: Tokenizer, row: Row, *, most_tokens: int) -> Encoded:
+    """Return a text row, cut at `most_tokens`, or an answer row, never cut.
+
+    A text row tells all of its tokens but the first, an answer row only the answer and its end.
+    """
+    if not row.question:
+        ids = encode_text(tokenizer, row.text)[:most_tokens]
+        return Encoded(ids, max(0, len(ids) - 1))
+    asked = encode_question(tokenizer, row.question, row.passages)
+    told = encode_text(tokenizer, answer_turn(row.text, row.source))
+    told = [*told, int(tokenizer.eos_token_id)]
+    return Encoded([*asked, *told], len(told))
+
+
+def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Return the ids of a text in which no marker of the tokenizer's own counts as one."""
+    plain = neutralise(text, _markers(tokenizer))
+    return list(tokenizer(plain, add_special_tokens=False)["input_ids"])
+
+
+def encode_question(
+    tokenizer: Tokenizer, question: str, passages: Sequence[Passage]
+) -> list[int]:
+    """Return the ids of the one prompt, up to where the answer begins."""
+    markers = _markers(tokenizer)
+    messages: list[Message] = [
+        {"role": turn["role"], "content": neutralise(turn["content"], markers)}
+        for turn in chat_messages(question, passages)
+    ]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return list(tokenizer(str(text), add_special_tokens=False)["input_ids"])
+
+
+def _markers(tokenizer: Tokenizer) -> list[str]:
+    """Return every string that the tokenizer takes for one token of its own."""
+    return [str(token) for token in tokenizer.added_tokens_decoder.values()]
+
+
+def pad_left(rows: Sequence[Encoded], pad: int) -> Batch:
+    """Return the rows as one batch; the told tokens end where the batch ends."""
+    width = max(len(row.ids) for row in rows)
+    ids, mask, labels = (torch.full((len(rows), width), fill) for fill in (pad, 0, IGNORED))
+    for at, row in enumerate(rows):
+        start = width - len(row.ids)
+        ids[at, start:] = torch.tensor(row.ids)
+        mask[at, start:] = 1
+        if row.told:
+            labels[at, -row.told :] = ids[at, -row.told :]
+    return Batch(ids, mask, labels, max(row.told for row in rows))
+
+
+def by_length(rows: Sequence[Encoded], rows_a_batch: int) -> Iterator[list[int]]:
+    """Yield positions of rows in batches of like length, longest first.
+
+    >>> list(by_length([Encoded([1], 0), Encoded([1, 2, 3], 0), Encoded([1, 2], 0)], 2))
+    [[1, 2], [0]]
+    """
+    order = sorted(range(len(rows)), key=lambda at: (-len(rows[at].ids), at))
+    for start in range(0, len(order), rows_a_batch):
+        yield order[start : start + rows_a_batch]
