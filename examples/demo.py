@@ -12,6 +12,7 @@ import sys
 import tarfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from flows.display import Display
 from flows.monitor import monitor
 from flows.records import MonitorOutcome
 from flows.settings import load_settings
+from flows.steps import OnProgress
 from monitors.wording import percent
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,14 +106,14 @@ def scrapy(folder: Path, display: Display) -> Corpus | None:
         documents = sources / release
         if not documents.is_dir():
             title = f"Fetching the documentation of Scrapy {release}"
-            if not display(title, lambda _, r=release, d=documents: fetch(r, d)):
+            if not display(title, partial(fetch, release, documents)):
                 say(display, "Scrapy's documentation cannot be fetched, so this is our handbook.")
                 return None
         versions.append((release, documents))
     return Corpus("scrapy", "Scrapy", tuple(versions))
 
 
-def fetch(release: str, documents: Path) -> bool:
+def fetch(release: str, documents: Path, _: OnProgress) -> bool:
     """Download one source release with pip and unpack the text of its documentation."""
     download = documents.parent / "download" / release
     command = ["download", "--quiet", "--no-deps", "--no-binary", ":all:"]
@@ -223,8 +225,9 @@ def champion(desk: Desk) -> Table:
         return table
     e = entry.payload["evaluation"]
     table.add_row("version", str(entry.payload["champion_version"]), str(entry.payload["version"]))
-    for name, key in (("new text, bits per byte", "new_bits"), ("old text, bits per byte", "old_bits"),
-                      ("answers from passages, token F1", "f1")):  # fmt: skip
+    rows = {"new text, bits per byte": "new_bits", "old text, bits per byte": "old_bits",
+            "answers from passages, token F1": "f1"}  # fmt: skip
+    for name, key in rows.items():
         table.add_row(name, f"{e[f'champion_{key}']:.3f}", f"{e[f'challenger_{key}']:.3f}")
     table.add_row("training and weighing, seconds", "", f"{entry.payload['seconds']:.0f}")
     table.add_row("promoted", "", "yes" if entry.payload["promote"] else "no")

@@ -72,4 +72,4 @@ class Corpus:
 def _matrix(table: pa.Table) -> NDArray[np.float32]:
     column = table.column("vector").combine_chunks()
     flat = column.flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat, dtype=np.float32).reshape(len(table), -1)
+    return np.asarray(flat, dtype=np.float32).reshape(len(table), column.type.list_size)

@@ -30,7 +30,7 @@ class Thresholds:
     """
 
     unseen_shingles: float = 0.15
-    changed_chunks: float = 0.15
+    changed_chunks: float = 0.20
     removed_chunks: float = 0.10
     novelty: float = 0.05
 
@@ -80,7 +80,7 @@ def decide(
         return Decision(Action.NONE, _calm(leading.score, policy))
     carriers = describe(report.documents)
     if leading.score < policy.retrain:
-        level = f"over {policy.watch:.2f}, under {policy.retrain:.2f}"
+        level = f"{_relation(leading.score, policy.watch)}, under {policy.retrain:.2f}"
         return Decision(Action.WATCH, f"unseen text {leading.score:.3f} is {level}: {carriers}")
     return _weigh(report, policy, leading.score, carriers, _held_back(policy, history, now))
 
@@ -89,7 +89,7 @@ def _weigh(
     report: DriftReport, policy: RetrainPolicy, score: float, carriers: str, held_back: str
 ) -> Decision:
     """Decide at or over the retrain level: the other signals must agree, and nothing hold back."""
-    over = f"unseen text {score:.3f} is over {policy.retrain:.2f}"
+    over = f"unseen text {score:.3f} is {_relation(score, policy.retrain)}"
     others = [signal for signal in report.signals if signal.name != LEADING]
     agreeing = [signal for signal in others if signal.drifted]
     if len(agreeing) < policy.agreeing:
@@ -112,6 +112,10 @@ def _held_back(policy: RetrainPolicy, history: History, now: datetime) -> str:
         if now < ready:
             return f"not asked for before {ready:%Y-%m-%d %H:%M} UTC, when the cooldown ends"
     return ""
+
+
+def _relation(score: float, limit: float) -> str:
+    return f"over {limit:.2f}" if score > limit else f"at the limit of {limit:.2f}"
 
 
 def _too_small(report: DriftReport, policy: RetrainPolicy) -> str:

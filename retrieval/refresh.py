@@ -82,21 +82,10 @@ def apply_refresh(
     """
     started = time.perf_counter()
     _require_base(plan, index)
-    snapshot = plan.base
-    if plan.changes_nothing:
-        index.settle()  # a run that was killed may have committed this snapshot without syncing
-    else:
-        vectors = _vectors(plan, index, embedder, on_progress)
-        snapshot = index.commit(
-            plan.chunks,
-            vectors,
-            replaced=(*plan.edited, *plan.removed, *(move.old for move in plan.moved)),
-            embedder_fingerprint=embedder.fingerprint,
-            run_id=run_id,
-        )
+    snapshot = plan.base if plan.changes_nothing else None
     if snapshot is None:
-        msg = f"There is nothing to index for {plan.kb!r}."
-        raise EmptyCorpusError(msg)
+        snapshot = _commit(plan, index, embedder, run_id, on_progress)
+    index.settle()  # unchanged too: a killed run may have committed this snapshot without syncing
     return Refreshed(
         snapshot=snapshot,
         content_digest=index.content_digest(snapshot),
@@ -160,6 +149,25 @@ def _plan(
         to_embed=frozenset(chunk.digest for chunk in chunks) - known,
         completeness=reading.completeness,
         digest=plan_digest(base, changes, reading.digests, refused),
+    )
+
+
+def _commit(
+    plan: RefreshPlan,
+    index: Index,
+    embedder: Embedder,
+    run_id: str,
+    on_progress: OnProgress | None,
+) -> Snapshot:
+    if plan.changes_nothing:
+        msg = f"There is nothing to index for {plan.kb!r}."
+        raise EmptyCorpusError(msg)
+    return index.commit(
+        plan.chunks,
+        _vectors(plan, index, embedder, on_progress),
+        replaced=(*plan.edited, *plan.removed, *(move.old for move in plan.moved)),
+        embedder_fingerprint=embedder.fingerprint,
+        run_id=run_id,
     )
 
 

@@ -80,7 +80,7 @@ class Index:
         embedder_fingerprint: str,
         run_id: str,
     ) -> Snapshot:
-        """Write the chunks in one atomic commit and return its snapshot, safe on disk.
+        """Write the chunks in one atomic commit and return its snapshot; `settle` makes it last.
 
         `replaced` are the uris whose chunks of before go, unless they are among the new ones; a
         removed document is one that is replaced by nothing. `vectors` are by text digest.
@@ -94,7 +94,6 @@ class Index:
             self._folder.mkdir(parents=True, exist_ok=True)
             rows = _rows(chunks, vectors, schema, run_id)
             table = self._connection.create_table(self.kb, rows)
-        self.settle()
         return Snapshot(self.kb, int(table.version))
 
     def settle(self) -> None:
