@@ -192,11 +192,12 @@ class Journal:
         previous, expected = "", 1
         with self._engine.connect() as connection:
             for row in connection.execute(sa.select(_entries).order_by(_entries.c.sequence)):
-                entry = _entry(row)
-                intact = (entry.sequence, entry.previous) == (expected, previous)
-                if not intact or entry.digest != _chain(row, previous):
+                # The raw row: an entry that was changed may no longer be readable as one.
+                stored = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+                intact = (stored["sequence"], stored["previous"]) == (expected, previous)
+                if not intact or stored["digest"] != _digest(stored):
                     return expected
-                previous, expected = entry.digest, expected + 1
+                previous, expected = stored["digest"], expected + 1
         return None
 
     def lease(self, name: str) -> LeaseRow | None:
@@ -296,10 +297,6 @@ def _check(connection: sa.Connection, fence: Fence) -> None:
 def _digest(row: dict[str, Any]) -> str:
     names = ("sequence", "time", "kb", "kind", "key", "payload", "previous")
     return hashlib.sha256(json.dumps([row[name] for name in names]).encode()).hexdigest()
-
-
-def _chain(row: sa.Row[Any], previous: str) -> str:
-    return _digest({**row._mapping, "previous": previous})  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def _select(kb: str, kind: str, key: str | None = None) -> sa.Select[Any]:

@@ -74,7 +74,9 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
             table = _parts(header[1])
             places.setdefault(table, number)
         elif key := _KEY.match(line):
-            places.setdefault((*table, *_parts(key[1])), number)
+            parts = _parts(key[1])
+            for end in range(1, len(parts) + 1):
+                places.setdefault((*table, *parts[:end]), number)
     return places
 
 

@@ -6,8 +6,8 @@ import unicodedata
 
 _INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060\u00ad"))
 _STRAIGHT_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
-# An escape (\*), emphasis, literals and quotes; the borders of a table's cells become space.
-_INLINE_MARKUP = re.compile(r"\\(?=[^\w\s])|[*`\"]|~~|(?<!\w)_++|(?<!_)_++(?!\w)")
+_ESCAPE = re.compile(r"\\(?=[^\w\s]|_)")
+_INLINE_MARKUP = re.compile(r"[*`\"]|~~|(?<!\w)_++|(?<!_)_++(?!\w)")
 # Words that are no words: a rule or an adornment (====, +---+), or a lone bullet, quote or
 # heading mark. Comparisons (>=, ==, !=, <) and signs before digits say something and stay.
 _MARKS = re.compile(r"(?<!\S)(?:[-=~^'#+:.]{3,}|:?-+:?|[+•>]|[#>]{2,}|#|::)(?!\S)")
@@ -23,7 +23,7 @@ def normalise(text: str) -> str:
     'title timeout is -5 seconds'
     """
     text = unicodedata.normalize("NFC", text).translate(_INVISIBLE).translate(_STRAIGHT_QUOTES)
-    text = _INLINE_MARKUP.sub("", text.replace("|", " "))
+    text = _INLINE_MARKUP.sub("", _ESCAPE.sub("", text).replace("|", " "))
     return " ".join(_MARKS.sub(" ", text).casefold().split())
 
 

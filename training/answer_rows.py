@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from random import Random
@@ -16,7 +16,6 @@ from training.records import FinetuneConfig, Passage, Row, RowKind
 _TRIES = 12
 _SHORT_ANSWER_WORDS = 6
 _SAME_STATEMENT = 0.6
-_ROUNDS = 6
 
 
 class AnswerRows:
@@ -42,19 +41,22 @@ class AnswerRows:
         for chunk in chunks:
             self._of_document[chunk.uri].append(chunk)
 
-    def in_turns(self, chunks: Iterable[Chunk]) -> Iterator[Row]:
-        """Yield rows in the order of the chunks, one of each a round; gaps after all the rest."""
-        asked = [(chunk, list_questions(chunk.title, chunk.headings, chunk.text)) for chunk in chunks]
+    def in_turns(self, chunks: Iterable[Chunk], *, most_a_document: int) -> Iterator[Row]:
+        """Yield rows document by document in turns, each question once.
+
+        Within a document new text is asked about first, and gaps come last.
+        """
+        of_document: dict[str, list[tuple[Chunk, Question]]] = defaultdict(list)
+        for chunk in chunks:
+            questions = list_questions(chunk.title, chunk.headings, chunk.text)
+            of_document[chunk.uri] += [(chunk, question) for question in questions]
+        picked = (_one_a_chunk(pairs)[:most_a_document] for pairs in of_document.values())
         seen: set[str] = set()
-        for gap in (False, True):
-            of_chunk = (
-                [(chunk, q) for q in questions if q.gap is gap][:_ROUNDS] for chunk, questions in asked
-            )
-            for pair in (pair for turn in zip_longest(*of_chunk) for pair in turn if pair):
-                if pair[1].text.casefold() not in seen:
-                    seen.add(pair[1].text.casefold())
-                    share, at = self._config.refusal_share, len(seen)
-                    yield self._row(*pair, refused=int(at * share) > int((at - 1) * share))
+        for pair in (pair for turn in zip_longest(*picked) for pair in turn if pair):
+            if (text := pair[1].text.casefold()) not in seen:
+                seen.add(text)
+                share, at = self._config.refusal_share, len(seen)
+                yield self._row(*pair, refused=int(at * share) > int((at - 1) * share))
 
     def _row(self, chunk: Chunk, question: Question, *, refused: bool) -> Row:
         # Not for secrets: the same question gets the same passages in every run.
@@ -96,6 +98,16 @@ class AnswerRows:
 
     def _clipped(self, text: str, around: str, random: Random) -> str:
         return clip(text, around, random.randint(*self._characters))
+
+
+def _one_a_chunk(pairs: Iterable[tuple[Chunk, Question]]) -> list[tuple[Chunk, Question]]:
+    """Return questions so that chunks take turns: first of new text, gaps after all the rest."""
+    asked: Counter[str] = Counter()
+    ranked: list[tuple[tuple[bool, bool, int], tuple[Chunk, Question]]] = []
+    for chunk, question in pairs:
+        ranked.append(((question.gap, not chunk.fresh, asked[chunk.digest]), (chunk, question)))
+        asked[chunk.digest] += 1
+    return [pair for _, pair in sorted(ranked, key=lambda entry: entry[0])]
 
 
 def _answers(text: str, question: Question) -> bool:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import TypeVar
 
 import pyarrow as pa
@@ -23,9 +23,10 @@ _T = TypeVar("_T", bound=Hashable)
 
 # Intervals are drawn over held-out documents: in a small corpus up to a third of all are held
 # out until there are these many.
-ENOUGH_HOLDOUT_DOCUMENTS = 10
+ENOUGH_HOLDOUT_DOCUMENTS = 12
 LEAST_DOCUMENTS = 9
 LEAST_TRAIN_ROWS = 8
+MOST_QUESTIONS = 40  # of one document
 
 
 def select_examples(
@@ -97,7 +98,7 @@ def _text_rows(chunks: Sequence[Chunk], config: FinetuneConfig) -> list[Row]:
 
 def _train_answers(chunks: Sequence[Chunk], config: FinetuneConfig) -> list[Row]:
     rows = AnswerRows(chunks, config, passage_characters=(200, 420), passages=(2, 3))
-    turns = rows.in_turns(_in_turns(chunks, config.seed))
+    turns = rows.in_turns(_in_turns(chunks, config.seed), most_a_document=MOST_QUESTIONS)
     return _within(turns, config.answer_share * config.budget_tokens, config.max_row_tokens)
 
 
@@ -112,9 +113,10 @@ def _holdout(
     old = [chunk.as_row(RowKind.REPLAY) for chunk in stale if chunk.wordy]
     # As long and as many as a search returns, so that the weighing is like the serving.
     rows = AnswerRows(chunks, config, passage_characters=(600, 900), passages=(3, 4))
-    answers = [*rows.in_turns(fresh), *rows.in_turns(stale)]
+    most = max(1, config.holdout_answer_rows // 5)
+    answers = rows.in_turns(turns, most_a_document=most)
     count = config.holdout_text_rows
-    return new[:count], old[:count], answers[: config.holdout_answer_rows]
+    return new[:count], old[:count], list(islice(answers, config.holdout_answer_rows))
 
 
 def _within(rows: Iterable[Row], budget: float, most_a_row: int) -> list[Row]:

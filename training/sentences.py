@@ -24,6 +24,12 @@ _STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)]|#\.)\s+")
 _DIRECTIVE = re.compile(r"^\s*\.\.(?:\s|$)")
+# Directives whose body is prose; what stands under any other may be code, a picture or a comment.
+_PROSE_BODY = re.compile(
+    r"^\s*\.\. (?:py:)?(?:note|warning|tip|hint|important|caution|danger|attention|versionadded|"
+    r"versionchanged|deprecated|class|method|classmethod|staticmethod|function|attribute|data|"
+    r"exception|module|setting|signal|command|option|envvar|describe|confval)::"
+)
 _FIELD = re.compile(r"^\s*:[\w ]+:(?:\s|$)")
 _RULE = re.compile(r"^\s*[-=~^'\"#*+|:. ]{3,}$")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
@@ -84,7 +90,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _prose_lines(text: str) -> Iterator[tuple[str, bool]]:
     """Yield each line and whether it is prose: not code, a table, a directive or a rule."""
-    fenced, code_indent, after_colons = False, -1, False
+    fenced, code_indent, after_colons, after_indent = False, -1, False, 0
     for line in text.expandtabs(4).splitlines():
         indent = len(line) - len(line.lstrip())
         if not line.strip():
@@ -101,7 +107,8 @@ def _prose_lines(text: str) -> Iterator[tuple[str, bool]]:
         directive = bool(_DIRECTIVE.match(line))
         code = fenced or code_indent >= 0
         yield line, not (code or directive or _is_furniture(line))
-        after_colons = not code and (line.rstrip().endswith("::") or directive)
+        literal = line.rstrip().endswith("::") and not directive
+        after_colons = not code and (literal or (directive and not _PROSE_BODY.match(line)))
         after_indent = indent
 
 

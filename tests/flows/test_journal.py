@@ -1,0 +1,192 @@
+"""The journal: nothing acknowledged is lost, nothing is changed unseen, one promotion wins."""
+
+import multiprocessing
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from flows.errors import LostLeaseError, NewerJournalError, PromoteConflictError
+from flows.journal import Fence, Journal
+from flows.release import Release
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def release(**changes) -> Release:
+    values = {
+        "kb": "docs",
+        "snapshot": "docs@1",
+        "content_digest": "c1",
+        "embedder": "e",
+        "model_name": "driftline-docs",
+        "model_version": 1,
+        "trained_on": "docs@1",
+        "base": "package:base",
+        "base_digest": "b",
+        "adapter_digest": "",
+        "prompt_digest": "p",
+    }
+    return Release(**{**values, **changes})
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'journal.db'}"
+
+
+@pytest.fixture
+def journal(url: str) -> Journal:
+    return Journal(url)
+
+
+@pytest.fixture
+def fence(journal: Journal) -> Fence:
+    taken = journal.take_lease("docs", holder="me", now=0.0, expected=None)
+    assert taken is not None
+    return taken
+
+
+def publish(journal: Journal, fence: Fence, published: Release, *, expected: int | None):
+    return journal.publish(
+        published,
+        kind="refresh",
+        reason="because",
+        time=NOW,
+        fence=fence,
+        expected_version=expected,
+    )
+
+
+def test_the_last_publication_is_what_answers(journal: Journal, fence: Fence, url: str):
+    publish(journal, fence, release(), expected=None)
+    second = publish(journal, fence, release(snapshot="docs@2", content_digest="c2"), expected=1)
+
+    assert Journal(url).serving("docs") == second
+    assert [p.release.snapshot for p in journal.history("docs")] == ["docs@1", "docs@2"]
+    assert journal.serving("other") is None
+
+
+def test_a_release_is_found_by_a_prefix_of_its_id(journal: Journal, fence: Fence):
+    first = publish(journal, fence, release(), expected=None)
+
+    assert journal.published("docs", first.release.id[:8]) == first
+    assert journal.published("docs", "0000000000") is None
+
+
+@pytest.mark.parametrize("expected", [None, 1, 3])
+def test_a_promotion_against_another_champion_is_told_and_writes_nothing(
+    journal: Journal, fence: Fence, expected: int | None
+):
+    publish(journal, fence, release(model_version=2), expected=None)
+
+    with pytest.raises(PromoteConflictError, match="is version 2"):
+        publish(journal, fence, release(model_version=4), expected=expected)
+
+    assert len(journal.history("docs")) == 1
+
+
+def test_a_run_that_lost_its_lease_publishes_nothing(journal: Journal, fence: Fence):
+    held = journal.lease("docs")
+    journal.take_lease("docs", holder="another", now=1.0, expected=held)
+
+    with pytest.raises(LostLeaseError):
+        publish(journal, fence, release(), expected=None)
+    with pytest.raises(LostLeaseError):
+        journal.append("docs", "check", {}, time=NOW, fence=fence)
+
+    assert journal.serving("docs") is None
+
+
+def test_a_freed_lease_never_becomes_valid_again(journal: Journal, fence: Fence):
+    journal.free_lease(fence)
+
+    with pytest.raises(LostLeaseError):
+        publish(journal, fence, release(), expected=None)
+    assert not journal.renew_lease(Fence("docs", fence.epoch - 1), now=2.0)
+
+
+def test_a_lease_is_taken_by_the_one_who_saw_it_last(journal: Journal):
+    seen = journal.lease("docs")
+    first = journal.take_lease("docs", holder="first", now=0.0, expected=seen)
+
+    second = journal.take_lease("docs", holder="second", now=0.0, expected=seen)
+
+    assert first is not None
+    assert second is None
+
+
+@pytest.mark.parametrize("column", ["payload", "time", "kind", "previous", "digest", "key"])
+def test_a_changed_entry_is_found(journal: Journal, tmp_path: Path, column: str):
+    for number in range(4):
+        journal.append("docs", "check", {"number": number}, time=NOW)
+    assert journal.first_broken() is None
+
+    with sqlite3.connect(tmp_path / "journal.db") as database:
+        change = f"UPDATE entries SET {column} = 'x' || {column} WHERE sequence = 3"  # noqa: S608
+        database.execute(change)
+
+    assert journal.first_broken() == 3
+
+
+def test_a_removed_entry_is_found(journal: Journal, tmp_path: Path):
+    for number in range(4):
+        journal.append("docs", "check", {"number": number}, time=NOW)
+
+    with sqlite3.connect(tmp_path / "journal.db") as database:
+        database.execute("DELETE FROM entries WHERE sequence = 2")
+
+    assert journal.first_broken() == 2
+
+
+def test_a_newer_journal_is_refused_and_left_alone(journal: Journal, tmp_path: Path, url: str):
+    journal.close()
+    with sqlite3.connect(tmp_path / "journal.db") as database:
+        database.execute("UPDATE format SET version = 99")
+
+    with pytest.raises(NewerJournalError, match="format 99"):
+        Journal(url)
+
+
+def _write(url: str, writer: int) -> None:
+    journal = Journal(url)
+    for number in range(10):
+        journal.append("docs", "check", {"writer": writer, "number": number}, time=NOW)
+
+
+def test_four_processes_start_a_journal_together_and_lose_nothing(url: str):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(url, writer)) for writer in range(4)]
+
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+
+    assert [writer.exitcode for writer in writers] == [0, 0, 0, 0]
+    journal = Journal(url)
+    assert journal.count("docs", "check") == 40
+    assert journal.first_broken() is None
+
+
+def test_the_id_of_a_release_is_its_parts_and_not_their_places():
+    parts = release()
+
+    assert parts.id == release(snapshot="docs@9", model_version=7, trained_on="docs@3").id
+    for part in ("content_digest", "embedder", "base_digest", "adapter_digest", "prompt_digest"):
+        assert parts.id != release(**{part: "other"}).id
+
+
+def test_a_stored_release_of_the_first_format_still_loads(tmp_path: Path):
+    stored = Path(__file__).parents[1] / "data" / "journal-1.sql"
+    with sqlite3.connect(tmp_path / "journal.db") as database:
+        database.executescript(stored.read_text(encoding="utf-8"))
+
+    journal = Journal(f"sqlite:///{tmp_path / 'journal.db'}")
+
+    assert journal.first_broken() is None
+    serving = journal.serving("docs")
+    assert serving is not None
+    assert serving.release == release()
+    assert serving.reason == "first release"

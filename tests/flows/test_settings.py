@@ -1,0 +1,196 @@
+"""Settings: what is accepted, and what each mistake is told."""
+
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from flows.errors import SettingsError, UnknownKbError
+from flows.initialise import initialise
+from flows.settings import Limits, Policy, Training, load_settings
+from monitors.policy import Mode, RetrainPolicy, Thresholds
+from retrieval.planning import RefreshLimits
+from training.records import FinetuneConfig
+
+MINIMAL = '[kb.docs.source]\npath = "docs"\n'
+
+
+def settings(tmp_path: Path, text: str):
+    file = tmp_path / "driftline.toml"
+    file.write_text(text, encoding="utf-8")
+    return load_settings(file)
+
+
+def mistakes(tmp_path: Path, text: str) -> str:
+    with pytest.raises(SettingsError) as raised:
+        settings(tmp_path, text)
+    return str(raised.value)
+
+
+def test_a_source_is_all_that_must_be_said(tmp_path: Path):
+    read = settings(tmp_path, MINIMAL)
+
+    kb = read.knowledge_base("docs")
+    assert read.resolve(kb.source.path) == tmp_path / "docs"
+    assert read.home_folder == tmp_path / ".driftline"
+    assert kb.retrain_policy() == RetrainPolicy()
+    assert kb.refresh_limits() == RefreshLimits()
+    assert kb.finetune_config() == FinetuneConfig()
+    assert kb.thresholds() == Thresholds()
+
+
+def test_several_knowledge_bases_stand_in_one_file(tmp_path: Path):
+    read = settings(tmp_path, MINIMAL + '[kb.help.source]\npath = "help"\n')
+
+    assert set(read.kb) == {"docs", "help"}
+
+
+def test_every_number_of_the_file_reaches_the_policy(tmp_path: Path):
+    read = settings(
+        tmp_path,
+        MINIMAL + '[kb.docs.policy]\nmode = "advise"\nwatch = 0.1\nretrain = 0.3\n'
+        "cooldown_hours = 36\nagreeing = 2\nminimum_chunks = 3\nnovelty = 0.2\n",
+    )
+
+    kb = read.knowledge_base("docs")
+    assert kb.retrain_policy() == RetrainPolicy(Mode.ADVISE, 0.1, 0.3, 2, 3, timedelta(hours=36))
+    assert kb.thresholds().unseen_shingles == 0.3
+    assert kb.thresholds().novelty == 0.2
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DRIFTLINE_KB__DOCS__POLICY__RETRAIN", "0.4")
+    monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path / "elsewhere"))
+
+    read = settings(tmp_path, MINIMAL + "[kb.docs.policy]\nretrain = 0.2\nwatch = 0.1\n")
+
+    assert read.knowledge_base("docs").policy.retrain == 0.4
+    assert read.knowledge_base("docs").policy.watch == 0.1
+    assert read.home_folder == tmp_path / "elsewhere"
+
+
+def test_the_nearest_file_upwards_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "driftline.toml").write_text(MINIMAL)
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+
+    assert load_settings().file == tmp_path / "driftline.toml"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("retrian = 0.2", "3: unknown key 'kb.docs.policy.retrian'. Did you mean 'retrain'?"),
+        ("watch = 1.5", "3: 'kb.docs.policy.watch': Input should be less than or equal to 1"),
+        ("watch = -0.1", "3: 'kb.docs.policy.watch': Input should be greater than or equal to 0"),
+        ("watch = nan", "3: 'kb.docs.policy.watch': Input should be a finite number"),
+        ("watch = 'much'", "3: 'kb.docs.policy.watch': Input should be a valid number"),
+        ("mode = 'maybe'", "3: 'kb.docs.policy.mode': Input should be 'off', 'advise' or 'auto'"),
+        ("watch = 0.3", "3: 'kb.docs.policy': watch (0.3) must not be over retrain (0.15)"),
+    ],
+    ids=["typo", "over-one", "negative", "nan", "type", "choice", "order"],
+)
+def test_a_mistake_is_told_with_its_line(tmp_path: Path, line: str, told: str):
+    text = f'[kb.docs]\nsource = {{ path = "docs" }}\npolicy.{line}\n'
+
+    assert f"driftline.toml:{told}" in mistakes(tmp_path, text)
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path):
+    text = 'hoem = "x"\n' + MINIMAL + "[kb.docs.policy]\nwatch = 2\n[kb.docs.limtis]\n"
+
+    told = mistakes(tmp_path, text)
+
+    assert told.startswith("3 mistakes in the settings:")
+    assert "1: unknown key 'hoem'. Did you mean 'home'?" in told
+    assert "5: 'kb.docs.policy.watch'" in told
+    assert "6: unknown key 'kb.docs.limtis'. Did you mean 'limits'?" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "'kb' is missing"),
+        ("[kb]\n", "'kb'"),
+        ("[kb.docs]\n", "'kb.docs.source' is missing"),
+        ("[kb.docs.source]\n", "'kb.docs.source.path' is missing"),
+        ('[kb."My Docs".source]\npath = "x"\n', "cannot name a knowledge base"),
+        ("[kb.docs\n", "not TOML"),
+        ("home = 1\nhome = 2\n", "not TOML"),
+    ],
+    ids=["empty", "no-kb", "no-source", "no-path", "bad-name", "torn", "twice"],
+)
+def test_what_is_missing_or_torn_is_told(tmp_path: Path, text: str, told: str):
+    assert told in mistakes(tmp_path, text)
+
+
+def test_a_file_that_is_not_utf8_is_told(tmp_path: Path):
+    file = tmp_path / "driftline.toml"
+    file.write_bytes(b'home = "\xff"\n')
+
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_settings(file)
+
+
+def test_a_missing_file_names_the_cure(tmp_path: Path):
+    with pytest.raises(SettingsError, match="driftline init"):
+        load_settings(tmp_path / "driftline.toml")
+
+
+def test_an_unknown_knowledge_base_names_the_known_ones(tmp_path: Path):
+    with pytest.raises(UnknownKbError, match="There are: docs"):
+        settings(tmp_path, MINIMAL).knowledge_base("dosc")
+
+
+@pytest.mark.parametrize(
+    ("table", "record"),
+    [
+        (Policy, (RetrainPolicy(), Thresholds())),
+        (Limits, (RefreshLimits(),)),
+        (Training, (FinetuneConfig(),)),
+    ],
+)
+def test_the_settings_have_the_records_own_defaults(table, record):
+    known = {f.name: getattr(part, f.name) for part in record for f in fields(part)}
+
+    shared = known.keys() & table.model_fields.keys()
+
+    assert len(shared) >= 5
+    assert {name: known[name] for name in shared} == {
+        name: table.model_fields[name].default for name in shared
+    }
+
+
+def test_init_writes_settings_that_can_be_read(tmp_path: Path):
+    (tmp_path / "Our Docs").mkdir()
+
+    file, name = initialise(tmp_path / "Our Docs", tmp_path)
+
+    assert name == "our-docs"
+    read = load_settings(file)
+    assert read.resolve(read.knowledge_base(name).source.path) == tmp_path / "Our Docs"
+
+
+def test_every_commented_key_of_init_exists(tmp_path: Path):
+    (tmp_path / "docs").mkdir()
+    file, _ = initialise(tmp_path / "docs", tmp_path)
+    lines = file.read_text().splitlines()
+
+    uncommented = [line.removeprefix("# ") if " = " in line else line for line in lines]
+    file.write_text("\n".join(uncommented))
+
+    assert load_settings(file).kb["docs"].policy.mode is Mode.AUTO
+
+
+def test_init_adds_a_second_knowledge_base_and_never_a_first_again(tmp_path: Path):
+    for folder in ("docs", "help"):
+        (tmp_path / folder).mkdir()
+        initialise(tmp_path / folder, tmp_path)
+
+    assert set(load_settings(tmp_path / "driftline.toml").kb) == {"docs", "help"}
+    before = (tmp_path / "driftline.toml").read_text()
+    with pytest.raises(SettingsError, match="already has a knowledge base 'docs'"):
+        initialise(tmp_path / "docs", tmp_path)
+    assert (tmp_path / "driftline.toml").read_text() == before

