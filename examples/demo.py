@@ -22,6 +22,7 @@ from rich.text import Text
 from flows.desk import Desk, open_desk
 from flows.display import Display
 from flows.monitor import monitor
+from flows.quiet import quiet_libraries
 from flows.records import MonitorOutcome
 from flows.settings import load_settings
 from flows.steps import OnProgress
@@ -64,6 +65,7 @@ class Step:
 
 def main() -> None:
     """Run the demo in a folder."""
+    quiet_libraries()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / ".demo")
     parser.add_argument("--handbook", action="store_true", help="use our own handbook")

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from flows.errors import EXIT_OF_CODE, Exit, FlowError
+from flows.quiet import quiet_libraries
 from retrieval.errors import RetrievalError
 from training.errors import TrainingError
 
@@ -24,7 +25,7 @@ COMMANDS = {
     "plan": ("index", "Show what a refresh would change; write nothing."),
     "refresh": ("index", "Bring the index up to date and publish a release."),
     "monitor": ("check", "Refresh, measure drift, decide, retrain if needed."),
-    "compare": ("check", "Measure drift between two folders, snapshots or git revisions."),
+    "compare": ("compare", "Measure drift between two folders, snapshots or git revisions."),
     "drift": ("check", "Measure drift since the snapshot the champion was trained on."),
     "retrain": ("model", "Train a challenger and promote it if it is better."),
     "search": ("search", "Find chunks."),
@@ -75,6 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status; the boundary where every error ends."""
     as_json = "--json" in arguments
+    quiet_libraries()
     try:
         status = app.main(arguments, prog_name="driftline", standalone_mode=False)
     except click.ClickException as error:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-
-from training.registry import Registry
+from typing import TYPE_CHECKING
 
 from flows.errors import NoReleaseError
 from flows.journal import Journal, open_journal
@@ -17,15 +16,20 @@ from flows.model_places import locate
 from flows.release import Published
 from flows.settings import Kb, Settings
 from flows.tracking import Tracker
-from retrieval.embedding import LocalEmbedder
 from retrieval.sources.folder import FolderSource
-from retrieval.store import Index
 from training.records import BaseModel
+
+if TYPE_CHECKING:
+    from retrieval.embedding import LocalEmbedder
+    from retrieval.store import Index
+    from training.registry import Registry
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Opens each thing on first use, so that a run pays only for what it needs.
+    """Opens each thing on first use, its framework included: a run pays for what it needs.
+
+    lancedb, torch and peft take seconds to import, and `driftline status` needs none of them.
 
     `now` is the run's only clock: the scheduled time where there is a schedule.
     """
@@ -39,6 +43,8 @@ class Desk:
     @cached_property
     def index(self) -> Index:
         """The chunk table, every version of it."""
+        from retrieval.store import Index
+
         return Index(self.settings.home_folder / "index", self.name)
 
     @cached_property
@@ -55,13 +61,14 @@ class Desk:
     @cached_property
     def embedder(self) -> LocalEmbedder:
         """The embedding model; loads its weights when there is something to embed."""
+        from retrieval.embedding import LocalEmbedder
+
         return LocalEmbedder(locate(self.settings.embedder.model))
 
     @cached_property
     def base(self) -> BaseModel:
         """The base model as safetensors, converted once if it came as GGUF."""
-        # torch and transformers: seconds that a plan or a calm check never needs
-        from training.models import prepare_base  # noqa: PLC0415
+        from training.models import prepare_base
 
         name = self.settings.model.base
         return prepare_base(locate(name), name=name, cache=self.settings.cache)
@@ -69,6 +76,8 @@ class Desk:
     @cached_property
     def registry(self) -> Registry:
         """The model registry."""
+        from training.registry import Registry
+
         return Registry(self.settings.tracking_uri)
 
     @cached_property

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def make_durable(folder: Path) -> None:
-    """Sync every file below a folder, then the folders, innermost first, then the one above.
+    """Sync every file below a folder, then the folders, innermost first, then the two above.
 
     Files before folders: a name must never reach the disk before what it names. Clean files cost
     microseconds, so nothing has to remember which ones are new.
@@ -15,7 +15,8 @@ def make_durable(folder: Path) -> None:
             _sync(Path(inner, name))
     for inner, _, _ in os.walk(folder, topdown=False):
         _sync(Path(inner))
-    _sync(folder.parent)
+    for above in folder.absolute().parents[:2]:  # they may have been made together with it
+        _sync(above)
 
 
 def _sync(path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from huggingface_hub import snapshot_download
@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from retrieval.errors import BadVectorsError, EmbedderMissingError
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 OnProgress = Callable[[int, int], None]
 Vector = NDArray[np.float32]  # one row: (dimension,)
@@ -115,7 +112,7 @@ class LocalEmbedder:
         return unit_length(np.asarray(made, dtype=np.float32), (len(texts), self.dimension))
 
     @cached_property
-    def _model(self) -> "SentenceTransformer":
+    def _model(self) -> Any:
         # Here and not above: importing it loads torch, which takes seconds that a plan, a search
         # for changes and an unchanged refresh never need.
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415

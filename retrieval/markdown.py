@@ -21,7 +21,7 @@ def list_headings(text: str) -> list[Heading]:
     """
     tokens = _BLOCKS.parse(text)
     return [
-        Heading(int(token.tag[1:]), inline.content.strip(), *token.map)
+        Heading(int(token.tag[1:]), " ".join(inline.content.split()), *token.map)
         for token, inline in pairwise(tokens)
         if token.type == "heading_open"
         and token.level == 0

@@ -64,7 +64,8 @@ def plan_refresh(
     base = index.head()
     before = index.documents(base)
     reading = _read(source, source.list_documents(), before, cut, on_progress)
-    return _plan(kb, base, before, reading, index.known_digests(base))
+    known = index.known_digests(base) if reading.chunks else frozenset()
+    return _plan(kb, base, before, reading, known)
 
 
 def apply_refresh(

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from retrieval import chunk_table as shape
 from retrieval.durability import make_durable
-from retrieval.errors import EmbedderChangedError, IndexCorruptError, SnapshotMissingError
+from retrieval.errors import (
+    BadVectorsError,
+    EmbedderChangedError,
+    IndexCorruptError,
+    SnapshotMissingError,
+)
 from retrieval.records import KB_NAME, Chunk, Hit, Snapshot
 
 Vector = NDArray[np.float32]
@@ -108,9 +113,12 @@ class Index:
 
     def search(self, snapshot: Snapshot, vector: Vector, limit: int) -> tuple[Hit, ...]:
         """Return the chunks nearest to a vector of unit length, nearest first."""
+        if not np.isfinite(vector).all():
+            msg = f"A search of {snapshot} was given a vector that is not finite."
+            raise BadVectorsError(msg)
         columns = ["id", "uri", "title", "headings", "text", "_distance"]
-        query = self._pinned(snapshot).search(vector).distance_type("cosine")
-        found = query.limit(limit).select(columns).to_arrow().to_pylist()
+        query = self._pinned(snapshot).search(vector).distance_type("cosine").limit(limit)
+        found = _fetch(snapshot, query.select(columns)).to_pylist()
         hits = [
             Hit(
                 uri=row["uri"],
@@ -183,10 +191,7 @@ class Index:
 
     def _read(self, snapshot: Snapshot, columns: list[str], where: str | None = None) -> pa.Table:
         query = self._pinned(snapshot).search().select(columns).limit(None)
-        try:
-            return (query.where(where) if where else query).to_arrow()
-        except _LANCE_ERRORS as error:
-            raise _unreadable(snapshot, error) from error
+        return _fetch(snapshot, query.where(where) if where else query)
 
     def _explain(
         self, snapshot: Snapshot, table: lancedb.table.LanceTable, error: Exception
@@ -252,6 +257,13 @@ def _schema(width: int, embedder_fingerprint: str) -> pa.Schema:
         [*own, *shape.FIELDS, vector],
         metadata={_FORMAT_KEY: FORMAT, _EMBEDDER_KEY: embedder_fingerprint.encode()},
     )
+
+
+def _fetch(snapshot: Snapshot, query: lancedb.query.LanceQueryBuilder) -> pa.Table:
+    try:
+        return query.to_arrow()
+    except _LANCE_ERRORS as error:
+        raise _unreadable(snapshot, error) from error
 
 
 def _matrix(column: pa.ChunkedArray) -> Vector:

@@ -1,0 +1,1 @@
+"""Make a challenger from what changed, and weigh it against the champion."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -22,8 +23,10 @@ WEIGHTS = "adapter_model.safetensors"
 MANIFEST = "driftline.json"
 FORMAT = 1
 
+Trainable = PeftModel
 
-def attach_adapter(model: PreTrainedModel, config: FinetuneConfig) -> PeftModel:
+
+def attach_adapter(model: PreTrainedModel, config: FinetuneConfig) -> Trainable:
     """Return the model with a fresh adapter on every linear layer; only its weights train."""
     lora = LoraConfig(
         r=config.rank,
@@ -32,7 +35,7 @@ def attach_adapter(model: PreTrainedModel, config: FinetuneConfig) -> PeftModel:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, lora)  # type: ignore[return-value] # PeftMixedModel is never asked for
+    return get_peft_model(model, lora)
 
 
 def save_adapter(
@@ -116,13 +119,13 @@ def load_for_inference(base: BaseModel, adapter_folder: Path | None) -> PreTrain
         return load_base(base)
     read_adapter(adapter_folder, base=base)
     _check_config(adapter_folder)
-    model = load_base(base)
+    model: Any = load_base(base)
     dtype = model.dtype
     with _readable(adapter_folder):
-        peft = PeftModel.from_pretrained(
-            model.to(torch.float32), str(adapter_folder), use_safetensors=True  # type: ignore[arg-type]
-        )
-    return peft.merge_and_unload().to(dtype).eval()  # type: ignore[operator, no-any-return]
+        wide = model.to(torch.float32)
+        both: Any = PeftModel.from_pretrained(wide, str(adapter_folder), use_safetensors=True)
+    merged: PreTrainedModel = both.merge_and_unload().to(dtype).eval()
+    return merged
 
 
 def _check_config(folder: Path) -> None:
@@ -142,5 +145,3 @@ def _readable(folder: Path) -> Iterator[None]:
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
         msg = f"The adapter in {str(folder)!r} cannot be put on its base model: {error}"
         raise ModelCorruptError(msg) from error
-
-

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,7 +12,16 @@ import pyarrow as pa
 from training.prompt import passage_title
 from training.records import Row, RowKind
 
-_COLUMNS = ("uri", "title", "headings", "text", "digest", "normal_digest", "document_digest", "trust")
+_COLUMNS = (
+    "uri",
+    "title",
+    "headings",
+    "text",
+    "digest",
+    "normal_digest",
+    "document_digest",
+    "trust",
+)
 _PIECES = re.compile(r"[A-Za-z]{1,6}|\d|[^\sA-Za-z0-9]")
 _LEAST_WORDS = 12
 # A system turn, markers and roles, as SmolLM2 counts them.
@@ -46,7 +56,7 @@ class Chunk:
         return Row(kind, self.uri, self.document_digest, self.digest, text)
 
 
-def read_chunks(table: pa.Table, known: Set[str]) -> Iterator[Chunk]:
+def read_chunks(table: pa.Table, known: AbstractSet[str]) -> Iterator[Chunk]:
     """Yield the trusted chunks of a table, the first of equal texts only.
 
     `known` holds the normal digests of the reference. What is not trusted is never trained on.

@@ -76,7 +76,7 @@ def _sums(uris: Sequence[str], rows: Sequence[RowScore]) -> tuple[_Floats, _Floa
     where = [position[row.uri] for row in rows]
     counts = np.bincount(where, minlength=len(uris))
     sums = np.bincount(where, weights=[row.bits for row in rows], minlength=len(uris))
-    return counts.astype(float), sums
+    return counts.astype(np.float64), sums.astype(np.float64)
 
 
 def _f1(rows: Sequence[RowScore]) -> list[RowScore]:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import islice, zip_longest
-from typing import TypeVar
 
 import pyarrow as pa
 
 from training.answer_rows import AnswerRows
 from training.chunks import Chunk, approximate_tokens, read_chunks
 from training.errors import NotEnoughTextError
+from training.prompt import PROMPT_DIGEST
 from training.records import FinetuneConfig, Row, RowKind, TrainingSet
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T", bound=Hashable)
 
 # Intervals are drawn over held-out documents: in a small corpus up to a third of all are held
 # out until there are these many.
@@ -50,9 +49,15 @@ def select_examples(
     train = [*_text_rows(split.train, config), *_train_answers(split.train, config)]
     new, old, answers = _holdout(split.holdout, config)
     _require(split, train, new, answers)
-    parts = [train, new, old, answers]
-    digest = _digest(parts, config, reference_name, current_name)
-    return TrainingSet(reference_name, current_name, *map(tuple, parts), digest)
+    return TrainingSet(
+        reference=reference_name,
+        current=current_name,
+        train=tuple(train),
+        holdout_new=tuple(new),
+        holdout_old=tuple(old),
+        holdout_answers=tuple(answers),
+        digest=_digest((train, new, old, answers), config, reference_name, current_name),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,9 @@ def _require(split: _Split, train: list[Row], new: list[Row], answers: list[Row]
         "rows of held-out text": (len(new), 1),
         "held-out questions": (len(answers), 1),
     }
-    short = [f"{what}: {there} of {least}" for what, (there, least) in needs.items() if there < least]
+    short = [
+        f"{what}: {there} of {least}" for what, (there, least) in needs.items() if there < least
+    ]
     if short:
         msg = (
             f"Too little text to train and to weigh on: {'; '.join(short)}. "
@@ -169,8 +176,8 @@ def _require(split: _Split, train: list[Row], new: list[Row], answers: list[Row]
         raise NotEnoughTextError(msg)
 
 
-def _digest(parts: Iterable[list[Row]], config: FinetuneConfig, *names: str) -> str:
-    """Return the sha256 over every row, the config and the names of both snapshots."""
+def _digest(parts: Sequence[Sequence[Row]], config: FinetuneConfig, *names: str) -> str:
+    """Return the sha256 over the prompt, every row, the config and both snapshots' names."""
     digest = sha256()
     for line in _lines(parts, config, names):
         digest.update(json.dumps(line, sort_keys=True).encode() + b"\n")
@@ -178,9 +185,9 @@ def _digest(parts: Iterable[list[Row]], config: FinetuneConfig, *names: str) -> 
 
 
 def _lines(
-    parts: Iterable[list[Row]], config: FinetuneConfig, names: tuple[str, ...]
+    parts: Sequence[Sequence[Row]], config: FinetuneConfig, names: tuple[str, ...]
 ) -> Iterator[object]:
-    yield names
+    yield [PROMPT_DIGEST, *names]
     yield asdict(config)
     for number, rows in enumerate(parts):
         yield from ([number, asdict(row)] for row in rows)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast as Tokenizer
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from training.prompt import Message, answer_turn, chat_messages, neutralise
+from training.prompt import answer_turn, chat_messages, neutralise
 from training.records import Passage, Row
 
 IGNORED = -100  # cross-entropy's own mark for "no loss here"
@@ -58,12 +58,10 @@ def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
     return list(tokenizer(plain, add_special_tokens=False)["input_ids"])
 
 
-def encode_question(
-    tokenizer: Tokenizer, question: str, passages: Sequence[Passage]
-) -> list[int]:
+def encode_question(tokenizer: Tokenizer, question: str, passages: Sequence[Passage]) -> list[int]:
     """Return the ids of the one prompt, up to where the answer begins."""
     markers = _markers(tokenizer)
-    messages: list[Message] = [
+    messages = [
         {"role": turn["role"], "content": neutralise(turn["content"], markers)}
         for turn in chat_messages(question, passages)
     ]

@@ -9,11 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
-from transformers import PreTrainedTokenizerFast as Tokenizer
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from training.adapters import load_for_inference
 from training.encoding import IGNORED, Encoded, by_length, encode_question, encode_row, pad_left
@@ -137,7 +138,8 @@ def generate(
 ) -> list[str]:
     """Return the model's likeliest words after each prompt, up to its end mark."""
     batch = pad_left([Encoded(list(ids), 0) for ids in asked], int(tokenizer.pad_token_id))
-    told = model.generate(
+    generative: Any = model
+    told = generative.generate(
         input_ids=batch.ids,
         attention_mask=batch.mask,
         max_new_tokens=most_tokens,

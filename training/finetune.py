@@ -14,9 +14,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import PreTrainedModel
 
-from training.adapters import attach_adapter, read_adapter, save_adapter
+from training.adapters import Trainable, attach_adapter, read_adapter, save_adapter
 from training.chunks import approximate_tokens
 from training.encoding import IGNORED, Batch, Encoded, by_length, encode_row, pad_left
 from training.errors import DivergedError, NotEnoughTextError
@@ -99,7 +98,7 @@ def _epoch(
 
 
 def _train(
-    model: PreTrainedModel,
+    model: Trainable,
     batches: Sequence[Batch],
     config: FinetuneConfig,
     started: float,
@@ -110,9 +109,9 @@ def _train(
     schedule = LambdaLR(optimiser, lambda step: _rate_share(step, len(batches), config))
     tokens = 0
     for step, batch in enumerate(batches, start=1):
-        rate = schedule.get_last_lr()[0]
+        rate = float(schedule.get_last_lr()[0])
         loss = _loss(model, batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(weights, _MOST_GRADIENT)
         _require_finite(loss, norm, step)
         optimiser.step()
@@ -136,7 +135,7 @@ def _rate_share(step: int, steps: int, config: FinetuneConfig) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _loss(model: PreTrainedModel, batch: Batch) -> Tensor:
+def _loss(model: Trainable, batch: Batch) -> Tensor:
     """Return the mean loss over the told tokens; logits are made for these positions alone."""
     kept = min(batch.told + 1, batch.ids.shape[1])
     with torch.autocast(model.device.type, torch.bfloat16, enabled=has_fast_bfloat16()):

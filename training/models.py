@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import file_digest, sha256
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel
-from transformers import PreTrainedTokenizerFast as Tokenizer
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from training.errors import ModelCorruptError, ModelMissingError, UnsafeModelError
 from training.records import BaseModel
@@ -128,7 +127,9 @@ def check_folder(folder: Path) -> None:
 
 
 def _refuse_weights(folder: Path) -> None:
-    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".ckpt"})
+    pickles = sorted(
+        p.name for p in folder.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".ckpt"}
+    )
     if pickles:
         msg = (
             f"Only pickled weights in {str(folder)!r}: {', '.join(pickles)}. Loading them runs "
@@ -179,7 +180,10 @@ def folder_digest(
     that have not been touched are not read again.
     """
     files = sorted(paths or (p for p in folder.iterdir() if p.suffix in _DIGESTED))
-    seen = [[path.name, (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns] for path in files]
+    seen = [
+        [path.name, (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        for path in files
+    ]
     stamp = remembered_in and remembered_in / "digests" / f"{_name(folder, files)}.json"
     if stamp and stamp.is_file():
         kept = json.loads(stamp.read_bytes())
@@ -220,7 +224,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def has_fast_bfloat16() -> bool:
-    """Return True if the processor multiplies bfloat16 natively; emulated it is slower than float."""
+    """Return True if the processor multiplies bfloat16 itself; emulated, float32 is faster."""
     features: Any = torch.cpu
     return bool(features._is_avx512_bf16_supported())  # noqa: SLF001 - torch offers no public name
 
@@ -232,7 +236,7 @@ def load_base(base: BaseModel) -> PreTrainedModel:
     """
     dtype = torch.bfloat16 if has_fast_bfloat16() else torch.float32
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             base.folder, dtype=dtype, use_safetensors=True, local_files_only=True
         )
     except (SafetensorError, RuntimeError, OSError, ValueError) as error:
@@ -240,8 +244,11 @@ def load_base(base: BaseModel) -> PreTrainedModel:
         raise ModelCorruptError(msg) from error
     # A slice of the last tokens is not contiguous, and torch then copies the whole vocabulary
     # matrix once for each row: a fifth of a training step on answers.
-    model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0].contiguous(),))
-    return model.eval()
+    model.get_output_embeddings().register_forward_pre_hook(
+        lambda _, given: (given[0].contiguous(),)
+    )
+    loaded: PreTrainedModel = model.eval()
+    return loaded
 
 
 def load_tokenizer(base: BaseModel) -> Tokenizer:

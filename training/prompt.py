@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import TypedDict
 
 from training.records import Passage
 
@@ -23,7 +22,7 @@ _PASSAGE = "[{number}] {title}\n{text}"
 _USER = "{passages}\n\nQuestion: {question}"
 _ANSWER = "{answer} [{source}]"
 
-PROMPT_DIGEST = sha256("\0".join((SYSTEM, _PASSAGE, _USER, _ANSWER)).encode()).hexdigest()
+PROMPT_DIGEST = sha256(f"{SYSTEM}\0{_PASSAGE}\0{_USER}\0{_ANSWER}".encode()).hexdigest()
 
 # Turn and sequence markers of the common families: ChatML and Llama 3, Llama 2, Gemma, BERT.
 _MARKER = re.compile(
@@ -31,13 +30,6 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _CITATION = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]")
-
-
-class Message(TypedDict):
-    """One turn, as chat templates take it."""
-
-    role: str
-    content: str
 
 
 def neutralise(text: str, tokens: Iterable[str] = ()) -> str:
@@ -63,11 +55,11 @@ def passage_title(title: str, headings: Sequence[str]) -> str:
     return " > ".join(part for i, part in enumerate(trail) if i == 0 or part != trail[i - 1])
 
 
-def chat_messages(question: str, passages: Sequence[Passage]) -> list[Message]:
-    """Return the system turn and the user turn with its passages numbered from 1.
+def chat_messages(question: str, passages: Sequence[Passage]) -> list[dict[str, str]]:
+    r"""Return the system turn and the user turn with its passages numbered from 1.
 
     >>> chat_messages("How long?", [Passage("Refunds", "14 days.")])[1]["content"]
-    '[1] Refunds\\n14 days.\\n\\nQuestion: How long?'
+    '[1] Refunds\n14 days.\n\nQuestion: How long?'
     """
     numbered = "\n\n".join(
         _PASSAGE.format(number=number, title=one_line(passage.title), text=passage.text.strip())

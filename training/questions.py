@@ -37,7 +37,8 @@ _MONEY = re.compile(rf"^{_NUMBER} (?:euro|pounds|dollars)\b(?: (?:a|per) [a-z]+)
 _DEFAULT = re.compile(r"^Defaults?(?: value)?(?: is)?:?\s+(?P<value>[^()]+?)(?:\s\(|$)")
 _DEFAULTS_TO = re.compile(r"^(?:The )?(?P<name>[\w.-]+)(?: \w+)? defaults to (?P<value>[^;]+)")
 _RENAMED = re.compile(
-    r"(?:The )?(?P<old>\S*\w)(?: \w+){0,2} (?:was|has been|is now|were) renamed to (?P<new>[\w.()]+)"
+    r"(?:The )?(?P<old>\S*\w)(?: \w+){0,2} (?:was|has been|is now|were) renamed to "
+    r"(?P<new>[\w.()]+)"
 )
 _DEPRECATED = re.compile(
     r"(?:The )?(?P<old>[\w.()]+)(?: \w+){0,2} (?:is|are|has been) deprecated[^.;]*[,.;] "
@@ -54,19 +55,20 @@ _KEY_VALUE = re.compile(r"^(?P<key>[A-Z][a-zA-Z]+(?: [a-z]\w+){0,2}): (?P<value>
 _THING = re.compile(rf"^[Tt]he (?P<name>\S+) (?P<noun>{_NOUN})$")
 _ADDED = re.compile(r"^\s*\.\. versionadded:: (?P<version>\d[\w.]*)", re.MULTILINE)
 # Keys of remarks, not of facts.
-_REMARKS = frozenset("note example warning tip hint caution important see".split())
+_REMARKS = re.compile(r"\b(?:note|example|warning|tip|hint|caution|important|see|default|it)\b")
 # Words that point at what stands elsewhere: the answer would not be one.
 _POINTING = re.compile(
     r"\b(?:following|below|above|this|these|those|here|see|previous|next|such|it|they|them)\b",
     re.IGNORECASE,
 )
 _DANGLING = re.compile(r"\s(?:the|a|an|to|of|and|or|is|in|on|for|by|with|as|from|at|that|not)$")
-_SAYING = frozenset(
-    "accept allow begin carry contain control cover disable enable measure mean need override "
-    "prevent prove provide raise receive replace require return show stop store support".split()
+_SAYING = re.compile(
+    r"accept|allow|begin|carry|contain|control|cover|disable|enable|measure|mean|need|override|"
+    r"prevent|prove|provide|raise|receive|replace|require|return|show|stop|store|support"
 )
 _TELLING = re.compile(r"(?:an?|the|one|\d[\d.,]*|[A-Z_]{3,})\s\S+|[A-Z_]{4,}$")
 _PREPOSITION = re.compile(r"^ (?:in|of|at|per|a|on|for|from|before|after|with|to) ")
+_WINDING = re.compile(r"[,;:(]|\b(?:never|not|at most)\b|\d")
 _GAP = "___"
 
 
@@ -114,6 +116,7 @@ def _is_sound(question: Question) -> bool:
         and answer.casefold() not in question.text.casefold()
         and not re.search(r"[{}<>|\\]|https?:|::", answer + question.text)
         and not _POINTING.search(answer)
+        and not re.search(r"\b(?:it|this|these|those|they|them)\b", question.text.casefold())
         and not _DANGLING.search(answer)
         and answer.count("(") == answer.count(")")
         and answer.count('"') % 2 == question.text.count('"') % 2 == 0
@@ -153,7 +156,9 @@ def _of_cell(cell: Cell) -> str:
     many = column.split()[0].endswith("s") and re.match(r"\d", cell.value)
     verb = "are" if column.split()[0].endswith("s") else "is"
     return (
-        f"How many {column} are there with {key}?" if many else f"What {verb} the {column} of {key}?"
+        f"How many {column} are there with {key}?"
+        if many
+        else f"What {verb} the {column} of {key}?"
     )
 
 
@@ -180,14 +185,10 @@ def _by_form(sentence: str, subject: str, title: str) -> Iterator[tuple[str, str
         yield f"What should {found['name']} be set to, to {found['aim']}?", found["value"]
     if found := _USE.match(sentence) or _TO_USE.match(sentence):
         yield f"What can I use to {first_part(found['aim'])}?", found["name"]
-    if (found := _KEY_VALUE.match(sentence)) and not _remark(found["key"]):
+    if (found := _KEY_VALUE.match(sentence)) and not _REMARKS.search(found["key"].casefold()):
         key = found["key"] if found["key"][1].isupper() else found["key"].lower()
         of = title if subject in {title, key} else f"{title}, {subject}"
         yield f"{of}: what is the {key}?", first_part(found["value"])
-
-
-def _remark(key: str) -> bool:
-    return any(word in _REMARKS for word in key.casefold().split())
 
 
 def _measures(cut: Clause) -> Iterator[tuple[str, str]]:
@@ -199,9 +200,8 @@ def _measures(cut: Clause) -> Iterator[tuple[str, str]]:
         after = first_part(found["after"]) if _PREPOSITION.match(found["after"]) else ""
         if cut.verb not in {"is", "are", "was", "were"}:
             yield f"How many {found['unit']} {cut.asked(after)}?", found["measure"]
-    elif found := _TIMED.match(cut.rest):
-        if not re.search(r"[,;:(]|\b(?:never|not|at most)\b|\d", found["before"]):
-            yield f"{_lead(found)} {cut.asked(found['before'].strip())}?", found["measure"]
+    elif (found := _TIMED.match(cut.rest)) and not _WINDING.search(found["before"]):
+        yield f"{_lead(found)} {cut.asked(found['before'].strip())}?", found["measure"]
 
 
 def _lead(found: re.Match[str]) -> str:
@@ -219,7 +219,7 @@ def _statements(cut: Clause) -> Iterator[tuple[str, str]]:
     elif cut.verb in {"is", "are"} and _TELLING.match(told):
         if len(told.split()) > 2 or not told.startswith("a"):  # noqa: PLR2004 - "a hosted" is cut short
             yield f"What {cut.verb} {cut.subject}?", told
-    elif cut.base in _SAYING and len(told.split()) > 1:
+    elif _SAYING.fullmatch(cut.base) and len(told.split()) > 1:
         yield f"What {cut.asked('')}?", told
     elif cut.verb in {"may", "must", "can"} and cut.subject.startswith(("Only", "only")):
         yield f"Who {cut.verb} {told}?", cut.subject

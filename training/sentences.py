@@ -33,7 +33,9 @@ _PROSE_BODY = re.compile(
 _FIELD = re.compile(r"^\s*:[\w ]+:(?:\s|$)")
 _RULE = re.compile(r"^\s*[-=~^'\"#*+|:. ]{3,}$")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)[\"')]?\s+(?=[\"'(`]?[A-Z0-9`])")
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)[\"')]?\s+(?=[\"'(`]?[A-Z0-9`])"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,36 +9,42 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-_AUXILIARIES = frozenset("is are was were can must may will should".split())
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_AUXILIARIES = _words("is are was were can must may will should")
 # Verbs that documents use of things. Not those whose -s form is a common plural noun as well
 # ("requests", "results"): they would split a subject in two.
-_VERBS = (
-    "accept add allow appear apply arrive ask avoid become begin belong block bring carry cause "
-    "charge clear close collect come compare consist contain continue control convert cost count "
-    "cover create decide define delete depend describe determine disable download emit enable end "
-    "enforce erase exist expect expire export extend fetch follow force forward generate give go "
-    "guard handle happen hear help hold identify ignore implement import include indicate inherit "
-    "inspect keep last lead let listen lose make manage mean measure modify monitor move need "
-    "obey offer open override overwrite parse pass pause pay perform prevent process produce prove "
-    "provide pull raise reach read receive reduce refer reject remain remove replace report "
-    "represent require reset resolve restore retry return run save see send serve set show skip "
-    "specify start stay stop store support switch take tell terminate track trigger turn unlock "
-    "use wait work write yield"
-).split()
-_NOT_A_SUBJECT = frozenset(
-    "it its this that these those they their you your we our he she his her i if when whenever "
-    "while because since after before in on at by for from to with without there here what which "
-    "who whose where why how then however also note please see and but or nor so as until unless "
-    "once during under between among although though instead otherwise thus therefore usually "
-    "first second finally another other others both either neither such some most many more any "
-    "use set call make do not never only nothing nobody even just now today again one two three "
-    "beyond above below per like via all each none say additionally alternatively unlike same".split()
+_VERBS = _words(
+    "accept add allow appear apply arrive ask avoid become begin belong block bring carry "
+    "cause charge clear close collect come compare consist contain continue control convert "
+    "cost count cover create decide define delete depend describe determine disable download "
+    "emit enable end enforce erase exist expect expire export extend fetch follow force "
+    "forward generate give go guard handle happen hear help hold identify ignore implement "
+    "import include indicate inherit inspect keep last lead let listen lose make manage mean "
+    "measure modify monitor move need obey offer open override overwrite parse pass pause pay "
+    "perform prevent process produce prove provide pull raise reach read receive reduce refer "
+    "reject remain remove replace report represent require reset resolve restore retry return "
+    "run save see send serve set show skip specify start stay stop store support switch take "
+    "tell terminate track trigger turn unlock use wait work write yield"
 )
-_CLAUSE = frozenset(
+_NOT_A_SUBJECT = _words(
+    "it its this that these those they their you your we our he she his her i if when "
+    "whenever while because since after before in on at by for from to with without there "
+    "here what which who whose where why how then however also note please see and but or nor "
+    "so as until unless once during under between among although though instead otherwise "
+    "thus therefore usually first second finally another other others both either neither "
+    "such some most many more any use set call make do not never only nothing nobody even "
+    "just now today again one two three beyond above below per like via all each none say "
+    "additionally alternatively unlike same"
+)
+_CLAUSE = _words(
     "that which who whose whom where when while if because whether and or this these those it "
-    "one ones following above below first last latter former previous next other note example".split()
+    "one ones following above below first last latter former previous next other note example"
 )
-_DETERMINERS = frozenset("a an the every each no".split())
+_DETERMINERS = _words("a an the every each no")
 _MOST_SUBJECT_WORDS = 7
 _LEAST_SUBJECT = 3
 
@@ -103,7 +109,7 @@ def clause(sentence: str, lower: Collection[str] = ()) -> Clause | None:
 
 def _clause_at(words: list[str], at: int, lower: Collection[str]) -> Clause | None:
     first = words[0].casefold().strip("\"'(")
-    adverb = first.endswith("ly") or first.endswith("ing")
+    adverb = first.endswith(("ly", "ing"))
     if first in _NOT_A_SUBJECT or first in _BASE_OF or adverb or not words[at + 1 :]:
         return None
     if len(" ".join(words[:at])) < _LEAST_SUBJECT or " ".join(words[:at]).count('"') % 2:
@@ -123,7 +129,10 @@ def first_part(text: str) -> str:
     >>> first_part("a box, which hears sensors"), first_part("1,000 rows (at most)")
     ('a box', '1,000 rows')
     """
-    ends = r"[,;:](?=\s)|\s[-–—(]|\.\s|\s(?:which|because|so that|unless|although|whereas|while)\s"
+    ends = (
+        r"[,;:](?=\s)|\s[-\u2013\u2014(]|\.\s|"
+        r"\s(?:which|because|so that|unless|although|whereas|while)\s"
+    )
     return re.split(ends, text.strip(), maxsplit=1)[0].strip().rstrip(".:;,")
 
 

@@ -8,10 +8,15 @@ import pyarrow as pa
 import pytest
 
 from retrieval.chunk_table import SCHEMA
-from retrieval.errors import EmbedderChangedError, IndexCorruptError, SnapshotMissingError
+from retrieval.errors import (
+    BadVectorsError,
+    EmbedderChangedError,
+    IndexCorruptError,
+    SnapshotMissingError,
+)
 from retrieval.records import Snapshot
 from retrieval.store import Index
-from tests.retrieval.builders import DIMENSION, KB, Corpus
+from tests.retrieval.builders import DIMENSION, KB, Corpus, HashingEmbedder
 
 DOCUMENTS = {"b.md": "# B\n\nbeta\n\n# C\n\ngamma", "a.md": "# A\n\nalpha"}
 
@@ -113,6 +118,14 @@ def test_search_finds_the_same_text_first_with_similarity_one(corpus: Corpus):
     )
 
 
+def test_a_search_for_what_is_no_number_is_refused(corpus: Corpus):
+    corpus.write({"a.md": "alpha"})
+    snapshot = corpus.refresh().snapshot
+
+    with pytest.raises(BadVectorsError):
+        corpus.index.search(snapshot, np.full(DIMENSION, np.nan, np.float32), 1)
+
+
 def test_similarity_is_the_cosine(corpus: Corpus):
     corpus.write({f"{at}.md": f"text {at}" for at in range(5)})
     snapshot = corpus.refresh().snapshot
@@ -158,7 +171,7 @@ def test_a_head_that_cannot_be_read_is_a_corrupt_index_and_no_empty_one(corpus: 
     corpus.refresh()
     manifests(corpus)[-1].write_bytes(b"")
 
-    with pytest.raises(IndexCorruptError, match="'docs' .* cannot be opened"):
+    with pytest.raises(IndexCorruptError, match=r"'docs' .* cannot be opened"):
         corpus.index.head()
 
 
@@ -231,6 +244,17 @@ def test_a_filter_holds_nothing_but_digests(corpus: Corpus):
 
     with pytest.raises(ValueError, match="sha256 digests only"):
         corpus.index.vectors_for(snapshot, ["x' OR '1'='1"])
+
+
+def test_an_index_of_format_1_still_loads():
+    # Made by the first release: two documents, of which a.md was then edited.
+    index = Index(Path(__file__).parent / "data" / "index_1", KB)
+
+    assert index.head() == Snapshot(KB, 2)
+    assert index.chunk_table(Snapshot(KB, 1))["text"].to_pylist() == ["First text.", "Other."]
+    assert index.chunk_table(Snapshot(KB, 2))["text"].to_pylist() == ["Edited text.", "Other."]
+    vector = HashingEmbedder().embed(["Title\nEdited text."])[0]
+    assert index.search(Snapshot(KB, 2), vector, 1)[0].similarity == pytest.approx(1.0)
 
 
 def test_two_knowledge_bases_share_a_folder_without_touching(corpus: Corpus, tmp_path: Path):
