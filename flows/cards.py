@@ -33,7 +33,7 @@ def check_title(check: Check) -> str:
     carriers = [document for document in check.report.documents if document.share > 0]
     if not carriers:
         return f"{check.decision.action.value}: nothing moved"
-    first = printable(carriers[0].uri)
+    first = printable(carriers[0].uri.rpartition("/")[2])
     others = f" and {len(carriers) - 1} more" if len(carriers) > 1 else ""
     return f"{check.decision.action.value}: {first}{others} moved"
 

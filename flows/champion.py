@@ -24,7 +24,7 @@ def first_champion(desk: Desk, snapshot: str) -> ModelVersion:
     if registered is not None:
         return registered
     base = desk.base
-    with desk.tracker.model_run(f"{desk.now:%Y-%m-%d %H:%M} base model", desk.now) as run:
+    with desk.tracker.model_run(f"base model, {desk.now:%Y-%m-%d %H:%M}", desk.now) as run:
         version = desk.registry.register(
             name=desk.model_name,
             base=base,

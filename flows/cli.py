@@ -111,3 +111,7 @@ def _unexpected(error: Exception) -> str:
         f"{type(error).__name__}: {summary} What answered before still answers. "
         f"The details are in {log.name}."
     )
+
+
+if __name__ == "__main__":
+    main()

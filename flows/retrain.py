@@ -99,7 +99,7 @@ def _select(desk: Desk, reference: str, current: str) -> TrainingSet:
 def _train(job: _Job) -> Entry:
     """Train, weigh, judge, register; the verdict goes to the journal last, as one entry."""
     desk, examples = job.desk, job.examples
-    title = f"{desk.now:%Y-%m-%d %H:%M} retraining on {examples.current}"
+    title = f"training on {examples.current}, {desk.now:%Y-%m-%d %H:%M}"
     with desk.tracker.training_run(title, desk.now, key=job.key, parent=job.requested_by) as run:
         run.log_plan(examples, desk.kb.finetune_config(), job.reason)
         weighed = _weigh(job, run)

@@ -61,7 +61,7 @@ class Tracker:
     def record_check(self, check: Check, now: datetime) -> str:
         """Write one run for a check and one step of the timeline; return the run's id."""
         release = check.refresh.published.release
-        title = f"{now:%Y-%m-%d %H:%M} {cards.check_title(check)}"
+        title = f"{cards.check_title(check)}, {now:%Y-%m-%d %H:%M}"
         tags = {
             "driftline.release": release.id,
             "driftline.snapshot": release.snapshot,
@@ -91,7 +91,7 @@ class Tracker:
             "driftline.reason": reason,
             _NOTE: f"## blocked\n{cards.escape(reason)}\n\nThe old release keeps answering.",
         }
-        with self._run(f"{now:%Y-%m-%d %H:%M} blocked: {code}", "check", now, tags):
+        with self._run(f"blocked: {code}, {now:%Y-%m-%d %H:%M}", "check", now, tags):
             pass
 
     def record_refresh(self, outcome: RefreshOutcome) -> None:
@@ -103,7 +103,7 @@ class Tracker:
             "driftline.reason": published.reason,
             _NOTE: cards.refresh_card(outcome),
         }
-        title = f"{published.time:%Y-%m-%d %H:%M} refresh: {published.reason}"
+        title = f"refresh: {published.reason}, {published.time:%Y-%m-%d %H:%M}"
         with self._run(title, "refresh", published.time, tags) as run_id:
             self._log_metrics(run_id, _refresh_metrics(outcome), published.time)
 
@@ -116,7 +116,7 @@ class Tracker:
             "driftline.reason": published.reason,
             _NOTE: cards.promotion_card(published),
         }
-        title = f"{time:%Y-%m-%d %H:%M} promotion: version {release.model_version} is champion"
+        title = f"promotion: version {release.model_version}, {time:%Y-%m-%d %H:%M}"
         with self._run(title, "promotion", time, tags):
             pass
 
@@ -130,8 +130,11 @@ class Tracker:
     def training_run(
         self, title: str, now: datetime, *, key: str, parent: str
     ) -> Iterator[TrainingRun]:
-        """Yield the run of a training; earlier runs of it that were killed are marked so."""
-        unfinished = f"tags.`driftline.key` = '{key}' and attributes.status = 'RUNNING'"
+        """Yield the run of a training; earlier ones that were killed are marked so.
+
+        The caller holds the training lease, so a training that is still running is not alive.
+        """
+        unfinished = f"tags.`{_ROLE}` = 'training' and attributes.status = 'RUNNING'"
         for run in self._client.search_runs([self._experiment], unfinished):
             self._client.set_terminated(run.info.run_id, "KILLED")
         tags = {"driftline.key": key} | ({_PARENT: parent} if parent else {})

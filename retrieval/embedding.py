@@ -11,6 +11,7 @@ import numpy as np
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 
 from retrieval.errors import BadVectorsError, EmbedderMissingError
@@ -119,12 +120,16 @@ class LocalEmbedder:
         from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
         disable_progress_bar()  # type: ignore[no-untyped-call]  # on_progress is ours; theirs would write over it
-        return SentenceTransformer(
-            str(self._folder),
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"dtype": self._dtype, "use_safetensors": True},
-        )
+        try:
+            return SentenceTransformer(
+                str(self._folder),
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"dtype": self._dtype, "use_safetensors": True},
+            )
+        except (OSError, ValueError, SafetensorError) as error:
+            msg = f"The embedding model {self._name!r} cannot be loaded: {error}"
+            raise EmbedderMissingError(msg) from error
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -16,6 +17,7 @@ from training.records import FinetuneConfig, Passage, Row, RowKind
 _TRIES = 12
 _SHORT_ANSWER_WORDS = 6
 _SAME_STATEMENT = 0.6
+_GAPS = "gaps"
 
 
 class AnswerRows:
@@ -100,11 +102,15 @@ class AnswerRows:
         return clip(text, around, random.randint(*self._characters))
 
 
-def _one_a_chunk(pairs: Iterable[tuple[Chunk, Question]]) -> list[tuple[Chunk, Question]]:
+def _one_a_chunk(pairs: Sequence[tuple[Chunk, Question]]) -> list[tuple[Chunk, Question]]:
     """Return questions so that chunks take turns: first of new text, gaps after all the rest."""
+    most_gaps = max(2, sum(not question.gap for _, question in pairs) // 3)
     asked: Counter[str] = Counter()
     ranked: list[tuple[tuple[bool, bool, int], tuple[Chunk, Question]]] = []
     for chunk, question in pairs:
+        if question.gap and asked[_GAPS] >= most_gaps:
+            continue
+        asked[_GAPS] += question.gap
         ranked.append(((question.gap, not chunk.fresh, asked[chunk.digest]), (chunk, question)))
         asked[chunk.digest] += 1
     return [pair for _, pair in sorted(ranked, key=lambda entry: entry[0])]
@@ -133,7 +139,7 @@ def clip(text: str, around: str, characters: int) -> str:
     >>> clip("one\ntwo apples\nthree", "two apples", 12)
     'two apples'
     """
-    lines = text.strip("\n").splitlines()
+    lines = [piece for line in text.strip("\n").splitlines() for piece in _pieces(line, characters)]
     wanted = _words(around)
     best = max(range(len(lines)), key=lambda i: (len(wanted & _words(lines[i])), -i))
     first = last = best
@@ -145,4 +151,11 @@ def clip(text: str, around: str, characters: int) -> str:
         if room < 0:
             break
         first, last = (first, last + 1) if down else (first - 1, last)
-    return "\n".join(lines[first : last + 1])[: 2 * characters]
+    return "\n".join(lines[first : last + 1])
+
+
+def _pieces(line: str, characters: int) -> list[str]:
+    """Return a line as it is, or one that is too long for a passage in pieces that are not."""
+    if len(line) <= characters:
+        return [line]
+    return textwrap.wrap(line, max(1, characters // 2))

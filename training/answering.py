@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.adapters import load_for_inference
 from training.encoding import encode_question
-from training.evaluate import generate
+from training.inference import Asked
 from training.models import load_tokenizer
 from training.prompt import REFUSAL, is_refusal, split_citations
 from training.records import Answer, BaseModel, Passage
@@ -36,7 +36,7 @@ class Answerer:
         if not passages:
             return Answer(REFUSAL, (), refused=True)
         asked = encode_question(self._tokenizer, question, passages)
-        (said,) = generate(self._model, self._tokenizer, [asked], most_tokens=MOST_TOKENS)
+        (said,) = Asked(self._model, self._tokenizer, [asked]).answers(most_tokens=MOST_TOKENS)
         text, numbers = split_citations(said)
         if not text or is_refusal(text):
             return Answer(REFUSAL, (), refused=True)

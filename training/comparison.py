@@ -22,12 +22,10 @@ def compare_scores(champion: Scores, challenger: Scores, *, seed: int) -> Evalua
     Wu 1988). Raises ValueError if the two were not weighed on the same rows in the same order.
     """
     uris = _documents(champion, challenger)
-    rng = np.random.default_rng(seed)
-    taken = max(1, len(uris) - 1)
-    draws = rng.multinomial(taken, np.full(max(1, len(uris)), 1 / max(1, len(uris))), size=DRAWS)
-    new = _Pair(uris, champion.new, challenger.new, draws.astype(float))
-    old = _Pair(uris, champion.old, challenger.old, draws.astype(float))
-    answers = _Pair(uris, _f1(champion.answers), _f1(challenger.answers), draws.astype(float))
+    draws = _draws(len(uris), seed)
+    new = _Pair(uris, champion.new, challenger.new, draws)
+    old = _Pair(uris, champion.old, challenger.old, draws)
+    answers = _Pair(uris, _f1(champion.answers), _f1(challenger.answers), draws)
     return Evaluation(
         champion_new_bits=new.champion,
         challenger_new_bits=new.challenger,
@@ -45,6 +43,15 @@ def compare_scores(champion: Scores, challenger: Scores, *, seed: int) -> Evalua
         documents=len(uris),
         seconds=champion.seconds + challenger.seconds,
     )
+
+
+def _draws(documents: int, seed: int) -> _Floats:
+    """Return how often each draw (row) takes each document (column)."""
+    if not documents:
+        return np.zeros((DRAWS, 0))
+    even = np.full(documents, 1 / documents)
+    draws = np.random.default_rng(seed).multinomial(max(1, documents - 1), even, size=DRAWS)
+    return draws.astype(np.float64)
 
 
 class _Pair:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -26,6 +26,8 @@ ENOUGH_HOLDOUT_DOCUMENTS = 12
 LEAST_DOCUMENTS = 9
 LEAST_TRAIN_ROWS = 8
 MOST_QUESTIONS = 40  # of one document
+# What one document may take of each share: release notes are a third of some corpora.
+MOST_OF_A_DOCUMENT = 0.2
 
 
 def select_examples(
@@ -125,13 +127,15 @@ def _holdout(
 
 
 def _within(rows: Iterable[Row], budget: float, most_a_row: int) -> list[Row]:
-    """Return rows until their tokens fill the budget."""
+    """Return rows until their tokens fill the budget, no document more than its share of it."""
     kept: list[Row] = []
+    of_document: Counter[str] = Counter()
     for row in rows:
-        if budget <= 0:
+        if of_document.total() >= budget:
             break
-        kept.append(row)
-        budget -= min(approximate_tokens(row), most_a_row)
+        if of_document[row.uri] < MOST_OF_A_DOCUMENT * budget:
+            kept.append(row)
+            of_document[row.uri] += min(approximate_tokens(row), most_a_row)
     return kept
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import re
 import string
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from training.adapters import load_for_inference
-from training.encoding import IGNORED, Encoded, by_length, encode_question, encode_row, pad_left
+from training.encoding import Encoded, by_length, encode_question, encode_row, encode_text
+from training.inference import Asked, told_bits
 from training.models import load_tokenizer
-from training.prompt import split_citations
+from training.prompt import is_refusal, split_citations
 from training.records import BaseModel, Row, RowScore, Scores, TrainingSet
+from training.sentences import plain
 
 MOST_ANSWER_TOKENS = 24
 _TEXT_TOKENS = 384  # as much of a chunk as training sees
@@ -66,41 +64,31 @@ class _Weighing:
         self._done = 0
 
     def texts(self, rows: Sequence[Row]) -> tuple[RowScore, ...]:
-        bits = self._bits(rows)
-        self._advance(len(rows))
-        return tuple(
-            RowScore(row.uri, row.chunk, bits_) for row, bits_ in zip(rows, bits, strict=True)
-        )
-
-    def answers(self, rows: Sequence[Row]) -> tuple[RowScore, ...]:
-        bits = self._bits(rows)
-        said = self._said(rows)
-        return tuple(
-            RowScore(row.uri, row.chunk, bits_, token_f1(split_citations(text)[0], row.text), text)
-            for row, bits_, text in zip(rows, bits, said, strict=True)
-        )
-
-    def _bits(self, rows: Sequence[Row]) -> list[float]:
-        """Return the bits per byte of what each row has to tell."""
         encoded = [encode_row(self._tokenizer, row, most_tokens=_TEXT_TOKENS) for row in rows]
         bits = [0.0] * len(rows)
         for at in by_length(encoded, _ROWS_A_BATCH):
             batch = [encoded[i] for i in at]
             for i, total in zip(at, told_bits(self._model, self._pad, batch), strict=True):
-                told = self._tokenizer.decode(encoded[i].ids[-encoded[i].told :])
-                bits[i] = total / max(1, len(str(told).encode()))
-        return bits
-
-    def _said(self, rows: Sequence[Row]) -> list[str]:
-        asked = [encode_question(self._tokenizer, row.question, row.passages) for row in rows]
-        said = [""] * len(rows)
-        encoded = [Encoded(ids, 0) for ids in asked]
-        for at in by_length(encoded, _ROWS_A_BATCH):
-            batch = [asked[i] for i in at]
-            for i, text in zip(at, generate(self._model, self._tokenizer, batch), strict=True):
-                said[i] = text
+                bits[i] = total / self._bytes(encoded[i].ids[-encoded[i].told :])
             self._advance(len(at))
-        return said
+        scored = zip(rows, bits, strict=True)
+        return tuple(RowScore(row.uri, row.chunk, of_row) for row, of_row in scored)
+
+    def answers(self, rows: Sequence[Row]) -> tuple[RowScore, ...]:
+        prompts = [encode_question(self._tokenizer, row.question, row.passages) for row in rows]
+        scored: dict[int, RowScore] = {}
+        for at in by_length([Encoded(ids, 0) for ids in prompts], _ROWS_A_BATCH):
+            asked = Asked(self._model, self._tokenizer, [prompts[i] for i in at])
+            wanted = [encode_text(self._tokenizer, rows[i].text) for i in at]
+            said = asked.answers(most_tokens=MOST_ANSWER_TOKENS)
+            for i, ids, total, text in zip(at, wanted, asked.bits(wanted), said, strict=True):
+                row, bits = rows[i], total / self._bytes(ids)
+                scored[i] = RowScore(row.uri, row.chunk, bits, answer_f1(text, row), text)
+            self._advance(len(at))
+        return tuple(scored[i] for i in range(len(rows)))
+
+    def _bytes(self, ids: list[int]) -> int:
+        return max(1, len(str(self._tokenizer.decode(ids)).encode()))
 
     @property
     def _pad(self) -> int:
@@ -112,43 +100,12 @@ class _Weighing:
             self._on_progress(self._done, self._rows)
 
 
-@torch.inference_mode()
-def told_bits(model: PreTrainedModel, pad: int, rows: Sequence[Encoded]) -> list[float]:
-    """Return the bits, in all, that each row's told tokens cost the model."""
-    batch = pad_left(rows, pad)
-    kept = min(batch.told + 1, batch.ids.shape[1])
-    logits = model(
-        input_ids=batch.ids, attention_mask=batch.mask, logits_to_keep=kept, use_cache=False
-    ).logits
-    labels = batch.labels[:, -kept + 1 :]
-    losses = [
-        cross_entropy(row[:-1].float(), told, ignore_index=IGNORED, reduction="sum")
-        for row, told in zip(logits, labels, strict=True)
-    ]
-    return [float(loss) / math.log(2) for loss in losses]
-
-
-@torch.inference_mode()
-def generate(
-    model: PreTrainedModel,
-    tokenizer: Tokenizer,
-    asked: Sequence[Sequence[int]],
-    *,
-    most_tokens: int = MOST_ANSWER_TOKENS,
-) -> list[str]:
-    """Return the model's likeliest words after each prompt, up to its end mark."""
-    batch = pad_left([Encoded(list(ids), 0) for ids in asked], int(tokenizer.pad_token_id))
-    generative: Any = model
-    told = generative.generate(
-        input_ids=batch.ids,
-        attention_mask=batch.mask,
-        max_new_tokens=most_tokens,
-        do_sample=False,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    fresh = told[:, batch.ids.shape[1] :]
-    return [str(text).strip() for text in tokenizer.batch_decode(fresh, skip_special_tokens=True)]
+def answer_f1(said: str, row: Row) -> float:
+    """Return the token F1 of an answer without its citation; a refusal is right or wrong."""
+    refused = is_refusal(said)
+    if refused or not row.source:
+        return float(refused and not row.source)
+    return token_f1(plain(split_citations(said)[0]), plain(row.text))
 
 
 def token_f1(said: str, wanted: str) -> float:

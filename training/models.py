@@ -14,7 +14,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GgufConfig,
+    PreTrainedModel,
+)
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from training.errors import ModelCorruptError, ModelMissingError, UnsafeModelError
@@ -93,6 +99,11 @@ def _convert(gguf: Path, folder: Path) -> None:
     )
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
+    for path in (folder / "config.json", folder / "generation_config.json"):
+        # Or the digest of the base would change with every upgrade, and orphan its adapters.
+        config = json.loads(path.read_bytes())
+        config.pop("transformers_version", None)
+        write_whole(path, json.dumps(config, indent=2, sort_keys=True).encode())
 
 
 def move_in(made: Path, folder: Path) -> None:
@@ -180,20 +191,28 @@ def folder_digest(
     that have not been touched are not read again.
     """
     files = sorted(paths or (p for p in folder.iterdir() if p.suffix in _DIGESTED))
-    seen = [
-        [path.name, (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-        for path in files
-    ]
+    seen = [_touched(path) for path in files]
     stamp = remembered_in and remembered_in / "digests" / f"{_name(folder, files)}.json"
-    if stamp and stamp.is_file():
-        kept = json.loads(stamp.read_bytes())
-        if kept.get("files") == seen:
-            return str(kept["digest"])
+    if stamp and (kept := _remembered(stamp, seen)):
+        return kept
     digest = digest_of(files)
     if stamp:
         stamp.parent.mkdir(parents=True, exist_ok=True)
         write_whole(stamp, json.dumps({"files": seen, "digest": digest}).encode())
     return digest
+
+
+def _touched(path: Path) -> tuple[str, int, int, int]:
+    stat = path.stat()
+    return path.name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _remembered(stamp: Path, seen: list[tuple[str, int, int, int]]) -> str | None:
+    try:
+        kept = json.loads(stamp.read_bytes())
+        return str(kept["digest"]) if [tuple(file) for file in kept["files"]] == seen else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # not there, or not readable: hashing again is all it costs
 
 
 _DIGESTED = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model"})
@@ -252,11 +271,27 @@ def load_base(base: BaseModel) -> PreTrainedModel:
 
 
 def load_tokenizer(base: BaseModel) -> Tokenizer:
-    """Load the tokenizer with padding on the left, so that answers end where the row ends."""
+    """Load the tokenizer with padding on the left, so that answers end where the row ends.
+
+    Raises ModelCorruptError if it does not fit the model, and ModelMissingError without a chat
+    template: then it is a model that was never taught to answer.
+    """
     tokenizer = AutoTokenizer.from_pretrained(
         base.folder, local_files_only=True, padding_side="left", truncation_side="right"
     )
     tokenizer.model_max_length = _WINDOW
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    rows = (
+        AutoConfig.from_pretrained(base.folder, local_files_only=True).get_text_config().vocab_size
+    )
+    if len(tokenizer) > rows:
+        msg = (
+            f"The tokenizer of {base.name!r} has {len(tokenizer)} tokens, its model {rows}. "
+            "The folder mixes two models; fetch one again."
+        )
+        raise ModelCorruptError(msg)
+    if not tokenizer.chat_template:
+        msg = f"The model {base.name!r} has no chat template. Choose an instruction-tuned one."
+        raise ModelMissingError(msg)
     return tokenizer

@@ -14,13 +14,14 @@ from training.sentences import Cell, cells, plain, sentences
 from training.wording import Clause, clause, common_words, first_part
 
 _MOST_ANSWER_WORDS = 12
+_LONGEST_SENTENCE = 300
 _QUESTION_WORDS = range(3, 26)
 _NOUN = (
     "setting|option|argument|parameter|method|class|command|attribute|signal|function|exception|"
     "field|key|header|middleware|flag|extension|plan|button|code"
 )
 _NAME = re.compile(
-    r"(?:[A-Z][A-Z0-9]*(?:[_-][A-Z0-9]+)+|[A-Z]{4,}|[\w.]+\(\)|\w{2,}(?:[._]\w{2,})+)"
+    r"(?:[A-Z][A-Z0-9]*(?:[_-][A-Z0-9]+)+|[A-Z]{4,}|[\w.]+\(\)|[A-Za-z0-9]{2,}(?:[._]+[A-Za-z0-9]{2,})+)"
 )
 _NUMBER = (
     r"(?:\d[\d.,]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|"
@@ -28,7 +29,9 @@ _NUMBER = (
 )
 _ABOUT = r"(?:(?:up to|at least|at most|about|exactly|only) )?"
 _UNIT = r"(?:(?:working|calendar|consecutive|full|wrong|paid|further) )?[a-z]{3,}s"
-_MEASURE = re.compile(rf"^(?P<measure>{_ABOUT}{_NUMBER} (?P<unit>{_UNIT}))\b(?P<after>.*)")
+_AMOUNT = rf"(?P<measure>{_ABOUT}{_NUMBER} (?P<unit>{_UNIT}))\b(?P<after>.*)"
+_MEASURE = re.compile(rf"^(?P<verb>){_AMOUNT}")
+_MODAL_MEASURE = re.compile(rf"^(?P<verb>[a-z]+ ){_AMOUNT}")  # can | have | six members
 _TIMED = re.compile(
     rf"^(?P<before>.*?)\b(?P<lead>within|for|after|every|in|by) "
     rf"(?P<measure>{_ABOUT}{_NUMBER} (?P<unit>{_UNIT}))\b"
@@ -96,7 +99,7 @@ def list_questions(title: str, headings: Sequence[str], text: str) -> list[Quest
     lower = common_words(text)
     found = [*_of_heading(subject, text), *_of_tables(text)]
     gaps: list[Question] = []
-    for sentence in sentences(text):
+    for sentence in (s for s in sentences(text) if len(s) <= _LONGEST_SENTENCE):
         asked = list(_of_sentence(sentence, subject, plain(title), lower))
         found += asked
         gaps += [] if asked else _gaps(sentence)
@@ -196,10 +199,11 @@ def _measures(cut: Clause) -> Iterator[tuple[str, str]]:
     if found := _MONEY.match(cut.rest):
         if cut.base == "cost":
             yield f"How much does {cut.subject} cost?", found[0]
-    elif found := _MEASURE.match(cut.rest):
+    elif found := (_MODAL_MEASURE if cut.modal else _MEASURE).match(cut.rest):
         after = first_part(found["after"]) if _PREPOSITION.match(found["after"]) else ""
-        if cut.verb not in {"is", "are", "was", "were"}:
-            yield f"How many {found['unit']} {cut.asked(after)}?", found["measure"]
+        if cut.modal or not cut.auxiliary:
+            asked = cut.asked(f"{found['verb']}{after}")
+            yield f"How many {found['unit']} {asked}?", found["measure"]
     elif (found := _TIMED.match(cut.rest)) and not _WINDING.search(found["before"]):
         yield f"{_lead(found)} {cut.asked(found['before'].strip())}?", found["measure"]
 
@@ -214,15 +218,16 @@ def _statements(cut: Clause) -> Iterator[tuple[str, str]]:
     """Yield what a thing is, what it does, and which thing does it."""
     thing = _THING.match(cut.subject)
     told = first_part(cut.rest)
-    if thing and not cut.auxiliary and _NAME.fullmatch(thing["name"]):
+    if cut.subject.casefold().startswith("only "):
+        if cut.modal:
+            yield f"Who {cut.verb} {told}?", cut.subject
+    elif thing and not cut.auxiliary and _NAME.fullmatch(thing["name"]):
         yield f"Which {thing['noun']} {cut.verb} {told}?", thing["name"]
     elif cut.verb in {"is", "are"} and _TELLING.match(told):
         if len(told.split()) > 2 or not told.startswith("a"):  # noqa: PLR2004 - "a hosted" is cut short
             yield f"What {cut.verb} {cut.subject}?", told
     elif _SAYING.fullmatch(cut.base) and len(told.split()) > 1:
         yield f"What {cut.asked('')}?", told
-    elif cut.verb in {"may", "must", "can"} and cut.subject.startswith(("Only", "only")):
-        yield f"Who {cut.verb} {told}?", cut.subject
 
 
 def _gaps(sentence: str) -> list[Question]:

@@ -22,6 +22,9 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
 
 _STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 
+# Longer is no prose; and no pattern is let loose on a text that was made to choke it.
+_LONGEST_PARAGRAPH = 2_000
+
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)]|#\.)\s+")
 _DIRECTIVE = re.compile(r"^\s*\.\.(?:\s|$)")
 # Directives whose body is prose; what stands under any other may be code, a picture or a comment.
@@ -73,7 +76,8 @@ def sentences(text: str) -> Iterator[str]:
     ['One thing.', 'It is 5 m.', 'Two.', 'A bullet.']
     """
     for paragraph in _paragraphs(text):
-        yield from (s for s in _SENTENCE_END.split(plain(paragraph)) if s)
+        if len(paragraph) <= _LONGEST_PARAGRAPH:
+            yield from (s for s in _SENTENCE_END.split(plain(paragraph)) if s)
 
 
 def _paragraphs(text: str) -> Iterator[str]:
@@ -95,7 +99,7 @@ def _prose_lines(text: str) -> Iterator[tuple[str, bool]]:
     fenced, code_indent, after_colons, after_indent = False, -1, False, 0
     for line in text.expandtabs(4).splitlines():
         indent = len(line) - len(line.lstrip())
-        if not line.strip():
+        if not line.strip() or len(line) > _LONGEST_PARAGRAPH:
             yield line, False
             continue
         if _FENCE.match(line):
@@ -126,7 +130,7 @@ def cells(text: str) -> Iterator[Cell]:
     [Cell(key='Seed', column='price', value='0.00')]
     """
     header: list[str] = []
-    rows = [_row(line) for line in text.splitlines()]
+    rows = [_row(line) for line in text.splitlines() if len(line) <= _LONGEST_PARAGRAPH]
     for before, row in zip([[], *rows], rows, strict=False):
         if not row:
             header = []

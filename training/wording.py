@@ -14,7 +14,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_AUXILIARIES = _words("is are was were can must may will should")
+_MODALS = _words("can must may will should")
+_AUXILIARIES = _words("is are was were") | _MODALS
 # Verbs that documents use of things. Not those whose -s form is a common plural noun as well
 # ("requests", "results"): they would split a subject in two.
 _VERBS = _words(
@@ -36,7 +37,7 @@ _NOT_A_SUBJECT = _words(
     "here what which who whose where why how then however also note please see and but or nor "
     "so as until unless once during under between among although though instead otherwise "
     "thus therefore usually first second finally another other others both either neither "
-    "such some most many more any use set call make do not never only nothing nobody even "
+    "such some most many more any use set call make do not never nothing nobody even "
     "just now today again one two three beyond above below per like via all each none say "
     "additionally alternatively unlike same"
 )
@@ -70,6 +71,11 @@ class Clause:
     def auxiliary(self) -> bool:
         """True if the verb itself moves to the front of a question."""
         return self.verb in _AUXILIARIES
+
+    @property
+    def modal(self) -> bool:
+        """True if another verb follows as it stands in a dictionary: "can have"."""
+        return self.verb in _MODALS
 
     @property
     def base(self) -> str:
@@ -109,7 +115,7 @@ def clause(sentence: str, lower: Collection[str] = ()) -> Clause | None:
 
 def _clause_at(words: list[str], at: int, lower: Collection[str]) -> Clause | None:
     first = words[0].casefold().strip("\"'(")
-    adverb = first.endswith(("ly", "ing"))
+    adverb = first.endswith(("ly", "ing")) and first != "only"
     if first in _NOT_A_SUBJECT or first in _BASE_OF or adverb or not words[at + 1 :]:
         return None
     if len(" ".join(words[:at])) < _LEAST_SUBJECT or " ".join(words[:at]).count('"') % 2:

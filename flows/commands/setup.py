@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
@@ -35,6 +36,9 @@ def init(directory: Path, *, as_json: bool) -> None:
 def up(context: click.Context, *, as_json: bool) -> None:
     """Start the Prefect server, MLflow and workers, with all deployments; Ctrl-C stops all."""
     settings = settings_of(context)
+    # A service manager says SIGTERM; a shell's background job is born deaf to SIGINT.
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.default_int_handler)
     with serving(settings, lambda line: click.echo(line, err=True)) as (addresses, wait):
         payload = {"prefect": addresses.prefect, "mlflow": addresses.mlflow}
         said = (

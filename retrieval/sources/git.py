@@ -80,7 +80,7 @@ def _read_blob(objects: "subprocess.Popen[bytes]", blob: bytes) -> bytes:
 def _commit_of(repository: Path, text: str) -> str:
     """Return the commit's id, so that no other command ever sees what a person typed."""
     msg = f"{text!r} is not a revision of the git repository {str(repository)!r}."
-    if not text or text.startswith("-") or "\0" in text:
+    if not text or "\0" in text:
         raise SourceUnreachableError(msg)
     arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
     try:

@@ -152,13 +152,39 @@ def test_an_inserted_paragraph_renumbers_no_id():
     assert len({chunk.id for chunk in before} - {chunk.id for chunk in after}) <= 5
 
 
+def test_a_cut_between_paragraphs_is_preferred_to_one_between_sentences():
+    for seed in range(20):
+        first = paragraph(f"first {seed}", words=24)
+        long = " ".join(paragraph(f"{seed} {at}", words=4) for at in range(20))
+
+        chunks = chunks_of(Section((), f"{first}\n\n{long}"))
+
+        assert chunks[0].text == first
+
+
 def test_an_endless_word_is_cut_even_if_the_tokenizer_takes_it_for_one_token():
+    lengths: list[int] = []
+
+    def count_as_unknown(texts):
+        lengths.extend(map(len, texts))
+        return [3] * len(texts)
+
     chunks = chunk_document(
-        document_of(Section((), "a" * 100_000)), lambda texts: [3] * len(texts), max_tokens=32
+        document_of(Section((), "a" * 100_000)), count_as_unknown, max_tokens=32
     )
 
     assert squeezed("".join(chunk.text for chunk in chunks)) == "a" * 100_000
     assert max(len(chunk.text) for chunk in chunks) <= 32 * 8
+    assert max(lengths) <= 32 * 8
+
+
+def test_an_endless_word_is_cut_even_if_each_letter_takes_two_tokens():
+    document = document_of(Section((), "a" * 1_000))
+
+    chunks = chunk_document(document, count_characters, max_tokens=40)
+
+    assert squeezed("".join(chunk.text for chunk in chunks)) == "a" * 1_000
+    assert max(count_characters([chunk.text for chunk in chunks])) <= 40
 
 
 def test_a_trail_of_headings_gives_way_to_the_text():

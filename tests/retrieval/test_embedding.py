@@ -83,6 +83,18 @@ def test_a_model_of_pickled_weights_is_not_loaded(minilm_folder: Path, tmp_path:
         LocalEmbedder(tmp_path).embed(["text"])
 
 
+def test_pickled_weights_are_not_loaded_for_want_of_others(minilm_folder: Path, tmp_path: Path):
+    for path in minilm_folder.rglob("*.json"):
+        copy = tmp_path / path.relative_to(minilm_folder)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    (tmp_path / "adapter.safetensors").write_bytes(b"")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+
+    with pytest.raises(EmbedderMissingError, match="cannot be loaded"):
+        LocalEmbedder(tmp_path).embed(["text"])
+
+
 def test_vectors_have_unit_length_and_come_in_the_order_asked(minilm: LocalEmbedder):
     texts = [paragraph(f"t{at}", words=1 + at % 7) for at in range(40)]
     progress: list[tuple[int, int]] = []

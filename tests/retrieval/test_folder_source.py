@@ -248,6 +248,41 @@ def test_a_file_that_grew_over_the_limit_since_the_listing_is_refused(corpus: Co
     assert refused.value.reason_code is RefusalCode.TOO_BIG
 
 
+def change_while_read(path: str, monkeypatch: pytest.MonkeyPatch, *, times: int) -> None:
+    """Write as many bytes anew, with another time, between each read and the look after it."""
+    real, looks = os.fstat, []
+
+    def fstat(handle: int) -> os.stat_result:
+        looks.append(handle)
+        if len(looks) % 2 == 0 and len(looks) <= 2 * times:
+            Path(path).write_text(f"new {len(looks) // 2}")
+            os.utime(path, (len(looks), len(looks)))
+        return real(handle)
+
+    monkeypatch.setattr(os, "fstat", fstat)
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+):
+    corpus.write({"a.md": "old 0"})
+    [entry] = corpus.source.list_documents().entries
+    change_while_read(corpus.path("a.md"), monkeypatch, times=2)
+
+    assert corpus.source.read(entry) == b"new 2"
+
+
+def test_a_file_that_never_stands_still_is_refused(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    corpus.write({"a.md": "old 0"})
+    [entry] = corpus.source.list_documents().entries
+    change_while_read(corpus.path("a.md"), monkeypatch, times=3)
+
+    with pytest.raises(DocumentRefusedError) as refused:
+        corpus.source.read(entry)
+
+    assert refused.value.reason_code is RefusalCode.CHANGING
+
+
 def test_a_file_gone_since_the_listing_has_vanished(corpus: Corpus):
     corpus.write({"a.md": "a"})
     [entry] = corpus.source.list_documents().entries

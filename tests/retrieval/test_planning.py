@@ -205,6 +205,10 @@ def test_an_incomplete_listing_of_nothing_is_no_empty_source():
     check(plan_of(before=3, kept=3, completeness=Completeness.PARTIAL))
 
 
+def test_a_few_documents_that_are_all_refused_are_kept_and_no_empty_source():
+    check(plan_of(before=3, kept=3, refused=3))
+
+
 def test_nothing_to_index_on_the_first_run_is_an_empty_corpus():
     with pytest.raises(EmptyCorpusError, match="lists no documents"):
         check(plan_of(before=0))

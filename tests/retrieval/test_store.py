@@ -225,6 +225,18 @@ def test_vectors_of_another_embedder_are_not_written(corpus: Corpus):
     assert corpus.index.head() == snapshot
 
 
+def test_a_chunk_given_twice_is_one_row(corpus: Corpus):
+    corpus.write({"a.md": "alpha"})
+    [chunk] = corpus.plan().chunks
+    vectors = {chunk.digest: corpus.embedder.embed([chunk.embedded_text])[0]}
+
+    for _ in ("created", "merged"):
+        snapshot = corpus.index.commit(
+            (chunk, chunk), vectors, replaced=(), embedder_fingerprint="a" * 64, run_id="run"
+        )
+        assert corpus.index.count(snapshot) == 1
+
+
 def test_vectors_are_found_by_text_digest_however_many_are_asked_for(corpus: Corpus):
     corpus.write({"many.md": "\n\n".join(f"# H{at}\n\ntext {at}" for at in range(2_100))})
     plan = corpus.plan()

@@ -1,0 +1,256 @@
+"""Which rows train and which weigh: disjoint, deterministic, fair to small documents."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from tests.training.builders import SMALL, chunk_table, invented
+from training.answer_rows import clip
+from training.dataset import select_examples
+from training.errors import NotEnoughTextError
+from training.prompt import REFUSAL
+from training.records import FinetuneConfig, Row, RowKind, TrainingSet
+
+CONFIG = replace(SMALL, budget_tokens=8_000, holdout_answer_rows=12)
+
+
+def selected(
+    current: dict[str, list[str]],
+    reference: dict[str, list[str]] | None = None,
+    config: FinetuneConfig = CONFIG,
+    *,
+    trust: dict[str, str] | None = None,
+) -> TrainingSet:
+    return select_examples(
+        None if reference is None else chunk_table(reference),
+        chunk_table(current, trust=trust),
+        config,
+        reference_name="docs@1",
+        current_name="docs@2",
+    )
+
+
+def everything(examples: TrainingSet) -> list[Row]:
+    held = (*examples.holdout_new, *examples.holdout_old, *examples.holdout_answers)
+    return [*examples.train, *held]
+
+
+@pytest.fixture(scope="module")
+def examples() -> TrainingSet:
+    return selected(invented(edition=2), invented(edition=1))
+
+
+def test_train_and_holdout_share_no_document(examples: TrainingSet) -> None:
+    trained = {row.uri for row in examples.train}
+    held = {row.uri for row in everything(examples)} - trained
+    weighed = {*examples.holdout_new, *examples.holdout_old, *examples.holdout_answers}
+
+    assert trained
+    assert held
+    assert not trained & {row.uri for row in weighed}
+
+
+def test_no_held_out_text_reaches_a_training_row_even_as_a_distractor(
+    examples: TrainingSet,
+) -> None:
+    weighed = (*examples.holdout_new, *examples.holdout_old)
+    held_out = {line for row in weighed for line in row.text.splitlines()[2:]}
+    seen = {p.text for row in examples.train for p in row.passages}
+
+    assert held_out
+    assert not any(line in text for line in held_out for text in seen if line)
+
+
+def test_difference_is_new_text_and_replay_is_old_text(examples: TrainingSet) -> None:
+    old = {text for texts in invented(edition=1).values() for text in texts}
+    kinds = {
+        kind: [row.text.split("\n\n", 1)[1] for row in everything(examples) if row.kind is kind]
+        for kind in (RowKind.DIFFERENCE, RowKind.REPLAY)
+    }
+
+    assert kinds[RowKind.DIFFERENCE]
+    assert kinds[RowKind.REPLAY]
+    assert not old & set(kinds[RowKind.DIFFERENCE])
+    assert old >= set(kinds[RowKind.REPLAY])
+
+
+def test_the_holdout_has_new_text_old_text_and_answers(examples: TrainingSet) -> None:
+    assert {row.kind for row in examples.holdout_new} == {RowKind.DIFFERENCE}
+    assert {row.kind for row in examples.holdout_old} == {RowKind.REPLAY}
+    assert {row.kind for row in examples.holdout_answers} == {RowKind.ANSWER}
+
+
+@pytest.mark.parametrize("reference", [None, "the same"], ids=["no-reference", "no-difference"])
+def test_without_a_difference_the_whole_corpus_is_news(reference: str | None) -> None:
+    seen = selected(invented(), invented() if reference else None)
+
+    assert {row.kind for row in seen.train} == {RowKind.DIFFERENCE, RowKind.ANSWER}
+    assert seen.holdout_old == ()
+
+
+def test_the_same_tables_give_the_same_rows_and_digest(examples: TrainingSet) -> None:
+    again = selected(invented(edition=2), invented(edition=1))
+    shuffled = dict(reversed(invented(edition=2).items()))
+
+    assert again == examples
+    assert selected(shuffled, invented(edition=1)).digest == examples.digest
+
+
+def test_the_digest_names_rows_config_and_snapshots(examples: TrainingSet) -> None:
+    other_text = selected(invented(edition=3), invented(edition=1))
+    other_config = selected(invented(edition=2), invented(edition=1), replace(CONFIG, rank=8))
+    other_name = select_examples(
+        chunk_table(invented(edition=1)),
+        chunk_table(invented(edition=2)),
+        CONFIG,
+        reference_name="docs@1",
+        current_name="docs@3",
+    )
+
+    digests = {examples.digest, other_text.digest, other_config.digest, other_name.digest}
+    assert len(digests) == 4
+
+
+def test_held_out_documents_stay_held_out_as_the_corpus_grows_and_whatever_the_seed() -> None:
+    config = replace(CONFIG, holdout_share=0.5)
+
+    def held(documents: int, seed: int) -> set[str]:
+        seen = selected(invented(documents), None, replace(config, seed=seed))
+        return {row.uri for row in (*seen.holdout_new, *seen.holdout_answers)}
+
+    small, grown = held(40, 17), held(60, 18)
+
+    trained_then = {f"device-{n:02}.md" for n in range(40)} - small
+    assert len(small) > 3
+    assert not trained_then & grown - small or len(trained_then & grown) == 0
+
+
+def test_another_seed_draws_other_rows(examples: TrainingSet) -> None:
+    other = selected(invented(edition=2), invented(edition=1), replace(CONFIG, seed=18))
+
+    assert [row.chunk for row in other.train] != [row.chunk for row in examples.train]
+
+
+def test_a_chunk_that_stands_twice_is_one_row() -> None:
+    corpus = invented()
+    corpus["copy.md"] = [*corpus["device-00.md"], *corpus["device-01.md"]]
+
+    texts = [row.text.split("\n\n", 1)[1] for row in selected(corpus).train if not row.question]
+
+    assert max(Counter(texts).values()) == 1
+
+
+def test_text_that_is_not_trusted_is_never_trained_on_nor_shown() -> None:
+    corpus = invented() | {"forum.md": ["The secret poison word costs 5 euro a month today."] * 3}
+
+    seen = selected(corpus, trust={"forum.md": "untrusted"})
+
+    assert "forum.md" not in {row.uri for row in everything(seen)}
+    assert not any("poison" in p.text for row in everything(seen) for p in row.passages)
+
+
+def test_a_long_document_does_not_crowd_out_the_others() -> None:
+    corpus = invented()
+    corpus["news.md"] = [
+        f"{text} Item {n} of the long list."
+        for n in range(100)
+        for text in ["The lid of the northern workshop opens every year for a visit"]
+    ]
+
+    rows = selected(corpus, config=replace(CONFIG, holdout_salt="other")).train
+
+    words = Counter[str]()
+    for row in rows:
+        if row.kind is RowKind.DIFFERENCE:
+            words[row.uri] += len(row.text.split())
+    assert 0 < words["news.md"] < 0.35 * words.total()
+
+
+def test_the_budget_is_spent_by_its_shares() -> None:
+    tight = replace(CONFIG, budget_tokens=3_000)
+
+    rows = selected(invented(40, edition=2), invented(40), tight).train
+
+    kinds = Counter(row.kind for row in rows)
+    assert 0 < kinds[RowKind.REPLAY] < kinds[RowKind.DIFFERENCE]
+    assert sum(len(row.text.split()) for row in rows if not row.question) < 3_000
+
+
+def test_the_right_passage_holds_the_answer_and_no_other_does(examples: TrainingSet) -> None:
+    answered = [row for row in everything(examples) if row.source]
+
+    assert answered
+    for row in answered:
+        holds = [number for number, p in enumerate(row.passages, 1) if row.text in p.text]
+        assert holds == [row.source], row.question
+
+
+def test_the_right_passage_stands_anywhere(examples: TrainingSet) -> None:
+    places = Counter(row.source for row in everything(examples) if row.source)
+
+    assert len(places) >= 3
+    assert max(places.values()) < 0.7 * places.total()
+
+
+def test_a_share_of_the_questions_has_no_answer_in_its_passages(examples: TrainingSet) -> None:
+    answers = [row for row in examples.train if row.question]
+    refused = [row for row in answers if row.source == 0]
+
+    assert {row.text for row in refused} == {REFUSAL}
+    assert len(refused) == int(len(answers) * CONFIG.refusal_share)
+
+
+def test_no_question_is_asked_twice(examples: TrainingSet) -> None:
+    for rows in (examples.train, examples.holdout_answers):
+        asked = [row.question.casefold() for row in rows if row.question]
+        assert len(asked) == len(set(asked))
+
+
+def test_every_row_names_its_document_version(examples: TrainingSet) -> None:
+    versions = {
+        (row["uri"], row["document_digest"]) for row in chunk_table(invented(edition=2)).to_pylist()
+    }
+
+    assert {(row.uri, row.document_digest) for row in everything(examples)} <= versions
+
+
+@pytest.mark.parametrize(
+    ("corpus", "named"),
+    [
+        ({}, "documents with trusted text: 0 of 9"),
+        ({"a.md": ["The lid opens for 5 seconds."] * 50}, "1 of 9"),
+        ({f"{n}.md": ["The lid opens for 5 seconds a day."] for n in range(50)}, "1 of 9"),
+        ({f"{n}.md": [f"word{n}"] for n in range(50)}, "questions to train on: 0 of 1"),
+        (invented(8), "documents with trusted text: 8 of 9"),
+    ],
+    ids=["empty", "one-document", "all-identical", "no-sentences", "one-document-too-few"],
+)
+def test_too_little_text_is_said_with_what_is_needed(
+    corpus: dict[str, list[str]], named: str
+) -> None:
+    with pytest.raises(NotEnoughTextError, match=named):
+        selected(corpus)
+
+
+def test_just_enough_documents_are_enough() -> None:
+    assert selected(invented(9)).holdout_answers
+
+
+def test_a_passage_is_clipped_to_whole_lines_about_what_matters() -> None:
+    text = "\n".join(f"line {n} about nothing" for n in range(50)) + "\nthe lid opens at noon\nend"
+
+    clipped = clip(text, "when does the lid open at noon", 60)
+
+    assert "the lid opens at noon" in clipped
+    assert len(clipped) <= 60
+    assert all(line in text.splitlines() for line in clipped.splitlines())
+
+
+def test_one_endless_line_is_clipped_around_the_answer() -> None:
+    text = "nothing here. " * 400 + "The lid opens for 20 seconds. " + "nothing there. " * 400
+
+    clipped = clip(text, "The lid opens for 20 seconds.", 200)
+
+    assert "20 seconds" in clipped
+    assert len(clipped) <= 400
