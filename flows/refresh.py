@@ -24,7 +24,6 @@ def plan(desk: Desk, perform: Perform) -> RefreshPlan:
     return perform(
         "Reading the documents",
         lambda on_progress: plan_refresh(
-            desk.name,
             desk.source,
             desk.index,
             desk.embedder,
@@ -69,8 +68,7 @@ def _guarded_plan(desk: Desk, perform: Perform, fence: Fence, accept: str | None
     """Plan, and let the guards look at it; what stops a refresh is kept in the journal."""
     try:
         planned = plan(desk, perform)
-        before = planned.unchanged + len(planned.edited) + len(planned.removed)
-        guard(planned, before + len(planned.moved), desk.kb.refresh_limits(), accept)
+        guard(planned, desk.kb.refresh_limits(), accept)
     except (GuardError, SourceUnreachableError) as error:
         payload = {"code": error.code, "reason": str(error)}
         desk.journal.append(desk.name, "guard", payload, time=desk.now, fence=fence)

@@ -121,32 +121,30 @@ def plan_digest(
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def guard(
-    plan: RefreshPlan, documents_before: int, limits: RefreshLimits, accepted: str | None = None
-) -> None:
+def guard(plan: RefreshPlan, limits: RefreshLimits, accepted: str | None = None) -> None:
     """Return if the plan may be applied; raise the GuardError that says why not.
 
     `accepted` is the digest, or its first characters, of the plan that a person looked at and
     takes on. It lifts the limits on removals and refusals for that plan alone.
     """
-    _guard_against_nothing(plan, documents_before)
+    _guard_against_nothing(plan)
     if accepted is not None:
         _guard_acceptance(plan, accepted)
         return
-    _guard_removals(plan, documents_before, limits)
+    _guard_removals(plan, limits)
     _guard_refusals(plan, limits)
 
 
-def _guard_against_nothing(plan: RefreshPlan, documents_before: int) -> None:
+def _guard_against_nothing(plan: RefreshPlan) -> None:
     refused = _refused_in_words(plan)
-    if documents_before == 0 and not plan.added:
+    if plan.documents_before == 0 and not plan.added:
         msg = f"There is nothing to index for {plan.kb!r}: the source lists no documents{refused}."
         raise EmptyCorpusError(msg)
     listed = plan.unchanged + len(plan.added) + len(plan.edited) + len(plan.moved)
     if plan.completeness is Completeness.COMPLETE and not listed and plan.removed:
         msg = (
             f"The source of {plan.kb!r} lists no documents{refused}, but the index holds "
-            f"{documents_before:,}. Nothing was removed. Check that the source is mounted and "
+            f"{plan.documents_before:,}. Nothing was removed. Check that the source is mounted and "
             "that its path and patterns are right."
         )
         raise SourceEmptyError(msg)
@@ -164,21 +162,21 @@ def _guard_acceptance(plan: RefreshPlan, accepted: str) -> None:
         raise PlanMismatchError(msg)
 
 
-def _guard_removals(plan: RefreshPlan, documents_before: int, limits: RefreshLimits) -> None:
+def _guard_removals(plan: RefreshPlan, limits: RefreshLimits) -> None:
     removed = len(plan.removed)
-    share = limits.removals_share * documents_before
+    share = limits.removals_share * plan.documents_before
     if removed > max(limits.removals_floor, share):
         few = limits.removals_floor > share
         limit = f"{limits.removals_floor:,}" if few else _percent(limits.removals_share)
-    elif removed > limits.removals_ceiling_share * documents_before:
+    elif removed > limits.removals_ceiling_share * plan.documents_before:
         limit = _percent(limits.removals_ceiling_share)
     else:
         return
     raise _blocked(
         MassDeleteError,
         plan,
-        f"Refusing to remove {removed:,} of {documents_before:,} documents "
-        f"({_percent(removed / documents_before)}); the limit is {limit}.",
+        f"Refusing to remove {removed:,} of {plan.documents_before:,} documents "
+        f"({_percent(removed / plan.documents_before)}); the limit is {limit}.",
     )
 
 

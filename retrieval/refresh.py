@@ -39,7 +39,6 @@ class _Reading:
 
 
 def plan_refresh(
-    kb: str,
     source: Source,
     index: Index,
     embedder: Embedder,
@@ -65,7 +64,7 @@ def plan_refresh(
     before = index.documents(base)
     reading = _read(source, source.list_documents(), before, cut, on_progress)
     known = index.known_digests(base) if reading.chunks else frozenset()
-    return _plan(kb, base, before, reading, known)
+    return _plan(index.kb, base, before, reading, known)
 
 
 def apply_refresh(

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
@@ -112,19 +111,19 @@ def read_adapter(folder: Path, *, base: BaseModel | None = None) -> Adapter:
 def load_for_inference(base: BaseModel, adapter_folder: Path | None) -> PreTrainedModel:
     """Load the base model, with the adapter merged into its weights if there is one.
 
-    Merged in float32 and rounded once: an adapter beside the weights makes every layer three
-    products instead of one. Raises what `read_adapter` raises.
+    An adapter beside the weights makes every layer three products instead of one. The sum is made
+    in float32 and rounded once. Raises what `read_adapter` raises.
     """
     if adapter_folder is None:
         return load_base(base)
     read_adapter(adapter_folder, base=base)
     _check_config(adapter_folder)
-    model: Any = load_base(base)
-    dtype = model.dtype
+    model = load_base(base)
     with _readable(adapter_folder):
-        wide = model.to(torch.float32)
-        both: Any = PeftModel.from_pretrained(wide, str(adapter_folder), use_safetensors=True)
-    merged: PreTrainedModel = both.merge_and_unload().to(dtype).eval()
+        both: Any = PeftModel.from_pretrained(model, str(adapter_folder), use_safetensors=True)
+    # Never `.to(bfloat16)` on a whole model: it rounds the rotary frequencies as well, and every
+    # position is a little off.
+    merged: PreTrainedModel = both.merge_and_unload().eval()
     return merged
 
 

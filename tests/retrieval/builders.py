@@ -78,14 +78,14 @@ class Corpus:
         return f"{self.folder}/{path_from_uri(uri)}"
 
     def plan(self) -> RefreshPlan:
-        return plan_refresh(KB, self.source, self.index, self.embedder)
+        return plan_refresh(self.source, self.index, self.embedder)
 
     def refresh(self, *, run_id: str = "run") -> Refreshed:
         return apply_refresh(self.plan(), self.index, self.embedder, run_id=run_id)
 
     def guarded_refresh(self, *, accepted: str | None = None) -> Refreshed:
         plan = self.plan()
-        guard(plan, plan.documents_before, RefreshLimits(), accepted)
+        guard(plan, RefreshLimits(), accepted)
         return apply_refresh(plan, self.index, self.embedder, run_id="run")
 
     def texts(self) -> dict[str, str]:

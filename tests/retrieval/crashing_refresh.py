@@ -19,7 +19,7 @@ def kill() -> None:
 def main(root: Path, moment: str) -> None:
     index = Index(root / "index", KB)
     embedder = HashingEmbedder()
-    plan = plan_refresh(KB, FolderSource(root / "source"), index, embedder)
+    plan = plan_refresh(FolderSource(root / "source"), index, embedder)
     if moment == "while-embedding":
         apply_refresh(plan, index, embedder, run_id="run", on_progress=lambda *_: kill())
     elif moment == "before-syncing":

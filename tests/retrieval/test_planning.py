@@ -57,7 +57,7 @@ def plan_of(
 
 
 def check(plan: RefreshPlan, accepted: str | None = None) -> None:
-    guard(plan, plan.documents_before, LIMITS, accepted)
+    guard(plan, LIMITS, accepted)
 
 
 def test_documents_are_sorted_into_what_happened_to_them():

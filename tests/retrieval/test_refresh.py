@@ -255,14 +255,14 @@ def test_another_embedder_is_refused_before_anything_is_read(corpus: Corpus):
     other = HashingEmbedder(fingerprint="b" * 64)
 
     with pytest.raises(EmbedderChangedError, match=r"aaaaaaaaaaaa.*bbbbbbbbbbbb"):
-        plan_refresh(KB, FolderSource(Path("/nowhere")), corpus.index, other)
+        plan_refresh(FolderSource(Path("/nowhere")), corpus.index, other)
 
 
 def test_a_missing_folder_is_an_error_and_not_an_empty_listing(corpus: Corpus, tmp_path: Path):
     source = FolderSource(tmp_path / "unmounted")
 
     with pytest.raises(SourceUnreachableError, match="unmounted"):
-        plan_refresh(KB, source, corpus.index, corpus.embedder)
+        plan_refresh(source, corpus.index, corpus.embedder)
 
 
 def test_a_partial_listing_removes_and_moves_nothing(corpus: Corpus):
@@ -273,7 +273,7 @@ def test_a_partial_listing_removes_and_moves_nothing(corpus: Corpus):
     complete = corpus.source.list_documents()
     partial = type(complete)(complete.entries, Completeness.PARTIAL)
 
-    plan = plan_refresh(KB, _Listed(corpus, partial), corpus.index, corpus.embedder)
+    plan = plan_refresh(_Listed(corpus, partial), corpus.index, corpus.embedder)
     apply_refresh(plan, corpus.index, corpus.embedder, run_id="run")
 
     assert (plan.removed, plan.moved) == ((), ())
@@ -298,7 +298,7 @@ def test_a_document_that_vanishes_before_it_is_read_stays_one_more_run(corpus: C
     source = _Listed(corpus, corpus.source.list_documents())
     corpus.delete("b.md")
 
-    plan = plan_refresh(KB, source, corpus.index, corpus.embedder)
+    plan = plan_refresh(source, corpus.index, corpus.embedder)
 
     assert [refusal.code for refusal in plan.refused] == [RefusalCode.VANISHED]
     assert (plan.removed, plan.kept) == ((), ("b.md",))
@@ -308,7 +308,7 @@ def test_a_document_that_vanishes_before_it_is_read_stays_one_more_run(corpus: C
 def test_chunks_never_exceed_the_window_even_if_more_is_asked_for(corpus: Corpus):
     corpus.write({"a.md": LONG})
 
-    plan = plan_refresh(KB, corpus.source, corpus.index, corpus.embedder, max_tokens=10_000)
+    plan = plan_refresh(corpus.source, corpus.index, corpus.embedder, max_tokens=10_000)
 
     sizes = corpus.embedder.count_tokens([chunk.embedded_text for chunk in plan.chunks])
     assert max(sizes) <= corpus.embedder.max_tokens
@@ -320,7 +320,6 @@ def test_progress_counts_documents_and_then_texts(corpus: Corpus):
     applied: list[tuple[int, int]] = []
 
     plan = plan_refresh(
-        KB,
         corpus.source,
         corpus.index,
         corpus.embedder,
