@@ -81,7 +81,7 @@ def test_drift_is_measured_from_the_champions_snapshot_and_adds_up(place: Place,
     for folder in ("shipping", "policies"):
         shutil.copytree(HANDBOOK / folder, place.docs / folder)
         check = monitor(desk, quietly, ask=lambda _: "run").check
-        scores.append(check.report.signals[0].score)
+        scores.append(check.report.signals[0].score or 0.0)
         assert check.report.reference == "docs@1"
 
     assert scores[0] < scores[1]

@@ -5,7 +5,7 @@ what follows from it can be seen without minutes of training.
 """
 
 import shutil
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Never
 
@@ -13,11 +13,12 @@ import pytest
 from mlflow import MlflowClient
 
 import flows.retrain
-from flows.desk import Desk
+from flows import lease
+from flows.desk import Desk, open_desk
 from flows.errors import PromoteConflictError
 from flows.monitor import monitor
-from flows.refresh import refresh
 from flows.retrain import retrain
+from flows.settings import load_settings
 from flows.steps import quietly
 from monitors.records import Action
 from tests.flows.conftest import HANDBOOK, Place
@@ -28,20 +29,40 @@ pytestmark = pytest.mark.slow
 TINY = "[kb.docs.training]\nbudget_tokens = 800\nholdout_text_rows = 2\nholdout_answer_rows = 2\n"
 
 
-@pytest.fixture
-def place(
-    first_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Place]:
-    """A knowledge base whose documents moved after its first release, and were refreshed."""
-    shutil.copytree(first_release, tmp_path / "place")
-    place = Place(tmp_path / "place", capsys)
-    with (place.folder / "driftline.toml").open("a") as settings:
+def killed(*_: object, **__: object) -> Never:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def trained(first_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose documents moved, with a check that was killed right after its training."""
+    folder = tmp_path_factory.mktemp("trained") / "place"
+    shutil.copytree(first_release, folder)
+    with (folder / "driftline.toml").open("a") as settings:
         settings.write(TINY)
-    for folder in ("devices", "energy", "api"):
-        shutil.copytree(HANDBOOK / folder, place.docs / folder)
-    with place.desk() as desk:
-        refresh(desk, quietly)
-    yield place
+    for topic in ("devices", "energy", "api"):
+        shutil.copytree(HANDBOOK / topic, folder / "docs" / topic)
+    with (
+        open_desk(load_settings(folder / "driftline.toml"), "docs") as desk,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setattr(flows.retrain, "score", killed)
+        with pytest.raises(KeyboardInterrupt):
+            monitor(desk, quietly)
+    return folder
+
+
+@pytest.fixture
+def place(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Place:
+    shutil.copytree(trained, tmp_path / "place")
+    return Place(tmp_path / "place", capsys)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_trained_twice(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the killed run trained is taken up by every later one."""
+    assert trained.exists()
+    monkeypatch.setattr(flows.retrain, "finetune", killed)
 
 
 def judge_says(monkeypatch: pytest.MonkeyPatch, *, promote: bool) -> None:
@@ -58,23 +79,29 @@ def test_a_promoted_challenger_answers_with_the_snapshot_that_answers_now(
     place: Place, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
     judge_says(monkeypatch, promote=True)
+    with monkeypatch.context() as patched:  # killed between the verdict and the promotion
+        patched.setattr(flows.retrain, "_promote", killed)
+        with pytest.raises(KeyboardInterrupt):
+            retrain(desk, quietly)
+    assert [entry["kind"] for entry in place.history()] == ["first", "refresh"]
 
-    outcome = retrain(desk, quietly, requested_by="")
+    outcome = retrain(desk, quietly)
     calm = monitor(desk, quietly).check
 
-    *_, refreshed, promoted = place.history()
-    assert promoted["kind"] == "promotion"
-    assert promoted["reason"] == "better"
+    assert not outcome.is_new
+    _, refreshed, promoted = place.history()
+    assert (promoted["kind"], promoted["reason"]) == ("promotion", "better")
     assert promoted["snapshot"] == refreshed["snapshot"] == "docs@2"
     assert promoted["model_version"] == outcome.version == 2
     assert int(version_of(desk, "champion").version) == 2
     assert (calm.report.reference, calm.decision.action) == ("docs@2", Action.NONE)
     asked = place.run("ask", "docs", "How long is the grace period?", "--json").json
     assert asked["release"] == promoted["release"]
+    assert asked["answer"]
     assert {hit["uri"] for hit in asked["hits"]} >= {c["uri"] for c in asked["citations"]}
 
 
-def test_a_rejected_challenger_is_kept_with_its_reason_and_not_trained_again(
+def test_a_rejected_challenger_is_kept_with_its_reason_and_not_judged_again(
     place: Place, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
     judge_says(monkeypatch, promote=False)
@@ -97,7 +124,7 @@ def test_a_rejected_challenger_is_kept_with_its_reason_and_not_trained_again(
     assert "version 2 was not promoted (worse)" in later.reason
 
 
-def test_a_training_run_is_a_child_of_the_check_that_asked_for_it(
+def test_a_training_run_is_a_child_of_its_check_and_a_killed_one_is_marked(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
     judge_says(monkeypatch, promote=False)
@@ -105,68 +132,40 @@ def test_a_training_run_is_a_child_of_the_check_that_asked_for_it(
     checked = monitor(desk, quietly)
 
     client = MlflowClient(desk.settings.tracking_uri)
-    challenger = version_of(desk, "challenger")
-    training = client.get_run(challenger.tags["driftline.run_id"])
-    assert training.data.tags["mlflow.parentRunId"] == checked.run_id
-    losses = client.get_metric_history(training.info.run_id, "train/loss")
-    assert len(losses) >= 2
-    assert training.data.params["current"] == "docs@2"
-    assert {a.path for a in client.list_artifacts(training.info.run_id)} >= {"adapter"}
-
-
-def test_a_run_that_was_killed_after_training_goes_on_where_it_was(
-    place: Place, desk: Desk, monkeypatch: pytest.MonkeyPatch
-):
-    judge_says(monkeypatch, promote=True)
-
-    def killed(*_: object, **__: object) -> Never:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(flows.retrain, "score", killed)
-        with pytest.raises(KeyboardInterrupt):
-            retrain(desk, quietly)
-    with monkeypatch.context() as patched:
-        patched.setattr(flows.retrain, "finetune", killed)  # it must not be needed again
-        patched.setattr(flows.retrain, "_promote", killed)
-        with pytest.raises(KeyboardInterrupt):
-            retrain(desk, quietly)
-    assert [entry["kind"] for entry in place.history()] == ["first", "refresh"]
-    outcome = retrain(desk, quietly)
-
-    assert not outcome.is_new
-    assert outcome.published is not None
-    assert [entry["kind"] for entry in place.history()] == ["first", "refresh", "promotion"]
+    done = client.get_run(version_of(desk, "challenger").tags["driftline.run_id"])
+    assert done.data.tags["mlflow.parentRunId"] == checked.run_id
+    assert done.data.params["current"] == "docs@2"
+    assert {a.path for a in client.list_artifacts(done.info.run_id)} >= {"adapter", "answers.json"}
+    wanted = "tags.`driftline.role` = 'training'"
+    before = client.search_runs([done.info.experiment_id], wanted)[-1]
+    assert before.info.status == "FAILED"
+    assert len(client.get_metric_history(before.info.run_id, "train/loss")) >= 2
 
 
 def test_a_champion_that_changed_meanwhile_is_not_replaced(
     place: Place, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
-    judge_says(monkeypatch, promote=True)
-    retrain(desk, quietly)
     serving = desk.release().release
 
-    def outdated(*_: object, **__: object) -> Verdict:
+    def overtaken(*_: object, **__: object) -> Verdict:
         """Another promotion lands while this challenger is being weighed."""
-        with flows.retrain.lease.hold(desk.journal, "docs") as fence:
+        with lease.hold(desk.journal, "docs") as fence:
             desk.journal.publish(
-                flows.retrain.replace(serving, model_version=1, adapter_digest=""),
+                replace(serving, model_version=7),
                 kind="manual",
                 reason="",
                 time=desk.now,
                 fence=fence,
-                expected_version=2,
+                expected_version=1,
             )
         return Verdict(promote=True, reason="better")
 
-    monkeypatch.setattr(flows.retrain, "judge", outdated)
-    place.edit("devices/firmware-updates.md", "firmware", "software")
-    refresh(desk, quietly)
+    monkeypatch.setattr(flows.retrain, "judge", overtaken)
 
-    with pytest.raises(PromoteConflictError):
+    with pytest.raises(PromoteConflictError, match="is version 7"):
         retrain(desk, quietly)
 
-    assert [entry["kind"] for entry in place.history()][-1] == "manual"
+    assert [entry["kind"] for entry in place.history()] == ["first", "refresh", "manual"]
 
 
 def test_without_a_release_there_is_nothing_to_train_on(place: Place):
