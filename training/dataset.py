@@ -104,7 +104,7 @@ def _text_rows(chunks: Sequence[Chunk], config: FinetuneConfig) -> list[Row]:
 
 
 def _train_answers(chunks: Sequence[Chunk], config: FinetuneConfig) -> list[Row]:
-    rows = AnswerRows(chunks, config, passage_characters=(200, 420), passages=(2, 3))
+    rows = AnswerRows(chunks, config, passage_characters=(120, 260), passages=(2, 3))
     turns = rows.in_turns(_in_turns(chunks, config.seed), most_a_document=MOST_QUESTIONS)
     return _within(turns, config.answer_share * config.budget_tokens, config.max_row_tokens)
 

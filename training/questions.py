@@ -28,7 +28,11 @@ _NUMBER = (
     r"thirty|forty|sixty|ninety|a hundred|a thousand)"
 )
 _ABOUT = r"(?:(?:up to|at least|at most|about|exactly|only) )?"
-_UNIT = r"(?:(?:working|calendar|consecutive|full|wrong|paid|further) )?[a-z]{3,}s"
+# A plural, and none of the words that only end like one.
+_UNIT = (
+    r"(?!plus|minus|times|less|across|this|always)"
+    r"(?:(?:working|calendar|consecutive|full|wrong|paid|further) )?[a-z]{3,}s"
+)
 _AMOUNT = rf"(?P<measure>{_ABOUT}{_NUMBER} (?P<unit>{_UNIT}))\b(?P<after>.*)"
 _MEASURE = re.compile(rf"^(?P<verb>){_AMOUNT}")
 _MODAL_MEASURE = re.compile(rf"^(?P<verb>[a-z]+ ){_AMOUNT}")  # can | have | six members
@@ -58,7 +62,9 @@ _KEY_VALUE = re.compile(r"^(?P<key>[A-Z][a-zA-Z]+(?: [a-z]\w+){0,2}): (?P<value>
 _THING = re.compile(rf"^[Tt]he (?P<name>\S+) (?P<noun>{_NOUN})$")
 _ADDED = re.compile(r"^\s*\.\. versionadded:: (?P<version>\d[\w.]*)", re.MULTILINE)
 # Keys of remarks, not of facts.
-_REMARKS = re.compile(r"\b(?:note|example|warning|tip|hint|caution|important|see|default|it)\b")
+_REMARKS = re.compile(
+    r"\b(?:note|example|warning|tip|hint|caution|important|see|default|it|instance|after|added)\b"
+)
 # Words that point at what stands elsewhere: the answer would not be one.
 _POINTING = re.compile(
     r"\b(?:following|below|above|this|these|those|here|see|previous|next|such|it|they|them)\b",
@@ -69,9 +75,16 @@ _SAYING = re.compile(
     r"accept|allow|begin|carry|contain|control|cover|disable|enable|measure|mean|need|override|"
     r"prevent|prove|provide|raise|receive|replace|require|return|show|stop|store|support"
 )
+_CUT_SHORT = re.compile(r"^an? \S+$")  # "a hosted", before the comma of "a hosted, cloud-based"
 _TELLING = re.compile(r"(?:an?|the|one|\d[\d.,]*|[A-Z_]{3,})\s\S+|[A-Z_]{4,}$")
 _PREPOSITION = re.compile(r"^ (?:in|of|at|per|a|on|for|from|before|after|with|to) ")
 _WINDING = re.compile(r"[,;:(]|\b(?:never|not|at most)\b|\d")
+_ASKING = re.compile(
+    r"^(?:how|what|why|when|where|which|who|can|could|does?|is|are|should|will|must|may) .*\?$",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(r"^(?:when|if|while|as|by|in|for|to|with|once|after|before)\b", re.IGNORECASE)
+_ODD_COLUMN = re.compile(r"\b(?:what|when|who|how|why|if|to|about)\b|ed$|\d")
 _GAP = "___"
 
 
@@ -119,7 +132,9 @@ def _is_sound(question: Question) -> bool:
         and answer.casefold() not in question.text.casefold()
         and not re.search(r"[{}<>|\\]|https?:|::", answer + question.text)
         and not _POINTING.search(answer)
-        and not re.search(r"\b(?:it|this|these|those|they|them)\b", question.text.casefold())
+        and not re.search(
+            r"\b(?:it|this|these|those|they|them)\b|the default\?", question.text.casefold()
+        )
         and not _DANGLING.search(answer)
         and answer.count("(") == answer.count(")")
         and answer.count('"') % 2 == question.text.count('"') % 2 == 0
@@ -130,16 +145,16 @@ def _of_heading(subject: str, text: str) -> Iterator[Question]:
     if _NAME.fullmatch(subject):
         for added in _ADDED.finditer(text):
             yield Question(f"Since which version is there {subject}?", added["version"], added[0])
-    elif subject.endswith("?"):
+    elif _ASKING.match(subject):
         opening = next(sentences(text), ":")
-        if not opening.endswith(":"):
+        if not _OPENING.match(opening) and not opening.endswith(":"):
             yield Question(subject, first_part(opening), opening)
 
 
 def _of_tables(text: str) -> Iterator[Question]:
     for cell in cells(text):
         short = len(cell.key.split()) <= 5 and len(cell.column.split()) <= 3  # noqa: PLR2004
-        odd = re.search(r"\b(?:what|when|who|how|why|if|to|about)\b", cell.column.casefold())
+        odd = _ODD_COLUMN.search(cell.column.casefold())
         if short and not odd and cell.key and cell.column and len(cell.value) > 1:
             yield Question(_of_cell(cell), cell.value, f"{cell.key} {cell.value}")
 
@@ -219,13 +234,14 @@ def _statements(cut: Clause) -> Iterator[tuple[str, str]]:
     thing = _THING.match(cut.subject)
     told = first_part(cut.rest)
     if cut.subject.casefold().startswith("only "):
-        if cut.modal:
+        if cut.verb in {"may", "must", "can"}:
             yield f"Who {cut.verb} {told}?", cut.subject
+    elif _CUT_SHORT.match(told):
+        return
     elif thing and not cut.auxiliary and _NAME.fullmatch(thing["name"]):
         yield f"Which {thing['noun']} {cut.verb} {told}?", thing["name"]
     elif cut.verb in {"is", "are"} and _TELLING.match(told):
-        if len(told.split()) > 2 or not told.startswith("a"):  # noqa: PLR2004 - "a hosted" is cut short
-            yield f"What {cut.verb} {cut.subject}?", told
+        yield f"What {cut.verb} {cut.subject}?", told
     elif _SAYING.fullmatch(cut.base) and len(told.split()) > 1:
         yield f"What {cut.asked('')}?", told
 

@@ -36,14 +36,15 @@ _NOT_A_SUBJECT = _words(
     "whenever while because since after before in on at by for from to with without there "
     "here what which who whose where why how then however also note please see and but or nor "
     "so as until unless once during under between among although though instead otherwise "
-    "thus therefore usually first second finally another other others both either neither "
-    "such some most many more any use set call make do not never nothing nobody even "
+    "thus therefore usually sometimes first second finally another other others both either "
+    "neither such some most many more any use set call make do not never nothing nobody even "
     "just now today again one two three beyond above below per like via all each none say "
     "additionally alternatively unlike same"
 )
 _CLAUSE = _words(
     "that which who whose whom where when while if because whether and or this these those it "
-    "one ones following above below first last latter former previous next other note example"
+    "what there only also now still always one ones following above below "
+    "first last latter former previous next other note example"
 )
 _DETERMINERS = _words("a an the every each no")
 _MOST_SUBJECT_WORDS = 7

@@ -20,7 +20,7 @@ def test_every_entrypoint_loads_and_takes_its_parameters(
 ):
     monkeypatch.chdir(ROOT)
 
-    flow = load_flow_from_entrypoint(deployment["entrypoint"])
+    flow: Flow[..., object] = load_flow_from_entrypoint(deployment["entrypoint"])
 
     assert isinstance(flow, Flow)
     assert flow.name == deployment["name"]
@@ -31,7 +31,7 @@ def test_every_entrypoint_loads_and_takes_its_parameters(
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
 def test_every_parameter_is_explained_in_the_form(deployment, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(ROOT)
-    flow = load_flow_from_entrypoint(deployment["entrypoint"])
+    flow: Flow[..., object] = load_flow_from_entrypoint(deployment["entrypoint"])
 
     properties = flow.parameters.properties
 

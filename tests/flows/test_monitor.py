@@ -68,10 +68,14 @@ def test_the_same_text_asks_under_the_same_key(place: Place, desk: Desk):
     move_the_corpus(place)
     keys: list[str] = []
 
+    def ask(request: Request) -> str:
+        keys.append(request.key)
+        return "run"
+
     for _ in range(2):
-        monitor(desk, quietly, ask=lambda request: keys.append(request.key) or "run")
+        monitor(desk, quietly, ask=ask)
     place.edit("devices/firmware-updates.md", "firmware", "software")
-    monitor(desk, quietly, ask=lambda request: keys.append(request.key) or "run")
+    monitor(desk, quietly, ask=ask)
 
     assert keys[0] == keys[1] != keys[2]
 

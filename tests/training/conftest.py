@@ -1,13 +1,11 @@
 """Things with a lifetime: the real base model, converted once for all sessions."""
 
 import os
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import platformdirs
 import pytest
-import torch
 
 from tests.training.builders import SMALL, text_row, training_set
 from training.finetune import finetune
@@ -43,11 +41,3 @@ def adapter(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Adapte
     rows = [text_row(f"The lid number {n} opens at noon and closes at night.") for n in range(4)]
     folder = tmp_path_factory.mktemp("adapters") / "small"
     return finetune(base, training_set(rows), SMALL, folder)
-
-
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    """Keep a test that sets the number of threads from slowing down the ones after it."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
