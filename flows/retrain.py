@@ -20,7 +20,7 @@ from training.adapters import read_adapter
 from training.comparison import compare_scores
 from training.dataset import select_examples
 from training.evaluate import score
-from training.finetune import finetune
+from training.finetune import estimate_cost, finetune
 from training.promotion import judge
 from training.records import Adapter, ModelVersion, TrainingSet, Verdict
 
@@ -135,7 +135,9 @@ def _weigh(job: _Job, run: TrainingRun) -> Weighed:
             return read_adapter(folder, base=desk.base)
         return finetune(desk.base, examples, config, folder, on_step=run.on_step(on_progress))
 
-    adapter = job.perform("Training the challenger", train)
+    tokens, steps = estimate_cost(examples, config)
+    title = f"Training the challenger ({steps} steps, about {tokens:,} tokens)"
+    adapter = job.perform(title, train)
     serving = desk.registry.version(job.champion.model_name, job.champion.model_version)
     champion = job.perform(
         "Weighing the champion",

@@ -26,6 +26,7 @@ ENOUGH_HOLDOUT_DOCUMENTS = 12
 LEAST_DOCUMENTS = 9
 LEAST_TRAIN_ROWS = 8
 MOST_QUESTIONS = 40  # of one document
+MOST_ASKED_CHUNKS = 5_000  # a second or two, however large the corpus
 # What one document may take of each share: release notes are a third of some corpora.
 MOST_OF_A_DOCUMENT = 0.2
 
@@ -105,7 +106,7 @@ def _text_rows(chunks: Sequence[Chunk], config: FinetuneConfig) -> list[Row]:
 
 def _train_answers(chunks: Sequence[Chunk], config: FinetuneConfig) -> list[Row]:
     rows = AnswerRows(chunks, config, passage_characters=(120, 260), passages=(2, 3))
-    turns = rows.in_turns(_in_turns(chunks, config.seed), most_a_document=MOST_QUESTIONS)
+    turns = rows.in_turns(_asked(chunks, config.seed), most_a_document=MOST_QUESTIONS)
     return _within(turns, config.answer_share * config.budget_tokens, config.max_row_tokens)
 
 
@@ -113,15 +114,13 @@ def _holdout(
     chunks: Sequence[Chunk], config: FinetuneConfig
 ) -> tuple[list[Row], list[Row], list[Row]]:
     """Return new text, old text, and answers with those about new text first."""
-    turns = _in_turns(chunks, 0)
-    fresh = [chunk for chunk in turns if chunk.fresh]
-    stale = [chunk for chunk in turns if not chunk.fresh]
-    new = [chunk.as_row(RowKind.DIFFERENCE) for chunk in fresh if chunk.wordy]
-    old = [chunk.as_row(RowKind.REPLAY) for chunk in stale if chunk.wordy]
+    wordy = [chunk for chunk in _in_turns(chunks, 0) if chunk.wordy]
+    new = [chunk.as_row(RowKind.DIFFERENCE) for chunk in wordy if chunk.fresh]
+    old = [chunk.as_row(RowKind.REPLAY) for chunk in wordy if not chunk.fresh]
     # As long and as many as a search returns, so that the weighing is like the serving.
     rows = AnswerRows(chunks, config, passage_characters=(600, 900), passages=(3, 4))
     most = max(1, config.holdout_answer_rows // 5)
-    answers = rows.in_turns(turns, most_a_document=most)
+    answers = rows.in_turns(_asked(chunks, 0), most_a_document=most)
     count = config.holdout_text_rows
     return new[:count], old[:count], list(islice(answers, config.holdout_answer_rows))
 
@@ -147,6 +146,12 @@ def _in_turns(chunks: Iterable[Chunk], seed: int) -> list[Chunk]:
     order = sorted(of_document, key=lambda uri: _rank(str(seed), uri))
     rounds = zip_longest(*(of_document[uri] for uri in order))
     return [chunk for chunks_ in rounds for chunk in chunks_ if chunk is not None]
+
+
+def _asked(chunks: Sequence[Chunk], seed: int) -> list[Chunk]:
+    """Return the chunks to make questions of: documents in turns, those with new text first."""
+    turns = _in_turns(chunks, seed)
+    return sorted(turns, key=lambda chunk: not chunk.fresh)[:MOST_ASKED_CHUNKS]
 
 
 def _rank(*parts: str) -> float:
