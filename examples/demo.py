@@ -22,7 +22,6 @@ from rich.text import Text
 from flows.desk import Desk, open_desk
 from flows.display import Display
 from flows.monitor import monitor
-from flows.quiet import quiet_libraries
 from flows.records import MonitorOutcome
 from flows.settings import load_settings
 from flows.steps import OnProgress
@@ -65,7 +64,6 @@ class Step:
 
 def main() -> None:
     """Run the demo in a folder."""
-    quiet_libraries()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / ".demo")
     parser.add_argument("--handbook", action="store_true", help="use our own handbook")
@@ -179,8 +177,8 @@ def show(
 ) -> None:
     """Print the table at the end, champion before and after, the cost, and what opens what."""
     console = Console(highlight=False)
-    table = Table("documents", "changed", "unseen text", "decision", "embedded", "release",
-                  "champion", "seconds", title=f"{corpus.title}: what happened")  # fmt: skip
+    columns = ("version", "changed", "unseen", "decision", "embedded", "release", "model", "time")
+    table = Table(*columns, title=f"{corpus.title}: what happened")
     for step in steps:
         table.add_row(*row(step))
     console.print(table)
@@ -210,12 +208,12 @@ def row(step: Step) -> tuple[str, ...]:
     return (
         step.version,
         str(changed),
-        percent(leading.score) if leading and leading.score is not None else "not measured",
+        percent(leading.score) if leading and leading.score is not None else "?",
         check.decision.action.value,
         str(check.refresh.refreshed.embedded),
         serving.release.id[:8],
-        f"version {serving.release.model_version}" + (" (promoted)" if promoted else ""),
-        f"{step.seconds:.0f}",
+        f"{serving.release.model_version}" + (" (new)" if promoted else ""),
+        f"{step.seconds:.0f} s",
     )
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import click
 
 from flows.errors import EXIT_OF_CODE, Exit, FlowError
-from flows.quiet import quiet_libraries
 from retrieval.errors import RetrievalError
 from training.errors import TrainingError
 
@@ -76,7 +75,6 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status; the boundary where every error ends."""
     as_json = "--json" in arguments
-    quiet_libraries()
     try:
         status = app.main(arguments, prog_name="driftline", standalone_mode=False)
     except click.ClickException as error:

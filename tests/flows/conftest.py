@@ -11,11 +11,9 @@ import pytest
 
 from flows import cli
 from flows.desk import Desk, open_desk
-from flows.quiet import quiet_libraries
 from flows.settings import load_settings
 from flows.steps import quietly
 
-quiet_libraries()
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook" / "v1"
 
 
