@@ -66,5 +66,7 @@ def emit(payload: dict[str, Any] | list[Any], shown: RenderableType, *, as_json:
     """Print one JSON object for scripts, or the table for people."""
     if as_json:
         click.echo(json.dumps(payload, default=str))
+    elif isinstance(shown, str):
+        click.echo(shown)  # as it is: a wrapped address cannot be clicked
     else:
         Console(highlight=False).print(shown)
