@@ -27,7 +27,7 @@ def test_the_close_version_is_not_retrained_the_far_one_is_and_a_second_run_cost
     demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     for name, value in {
-        "BUDGET_TOKENS": 800,
+        "BUDGET_TOKENS": 1600,
         "HOLDOUT_TEXT_ROWS": 2,
         "HOLDOUT_ANSWER_ROWS": 2,
     }.items():

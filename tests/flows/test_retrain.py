@@ -26,7 +26,7 @@ from training.records import Verdict
 
 pytestmark = pytest.mark.slow
 
-TINY = "[kb.docs.training]\nbudget_tokens = 800\nholdout_text_rows = 2\nholdout_answer_rows = 2\n"
+TINY = "[kb.docs.training]\nbudget_tokens = 1600\nholdout_text_rows = 2\nholdout_answer_rows = 2\n"
 
 
 def killed(*_: object, **__: object) -> Never:
