@@ -1,6 +1,7 @@
 """The demo on our handbook, with a training too small to be promoted: its road and its end."""
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +20,7 @@ def demo() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules["demo"] = module  # where its dataclasses look for themselves
     spec.loader.exec_module(module)
     return module
 
