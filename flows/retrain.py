@@ -16,7 +16,7 @@ from flows.release import Published, Release
 from flows.steps import OnProgress, Perform
 from flows.tracking import TrainingRun
 from retrieval.records import Snapshot
-from training.adapters import read_adapter
+from training.adapter_files import read_adapter
 from training.comparison import compare_scores
 from training.dataset import select_examples
 from training.evaluate import score

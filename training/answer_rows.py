@@ -13,11 +13,11 @@ from training.chunks import Chunk
 from training.prompt import REFUSAL
 from training.questions import Question, list_questions
 from training.records import FinetuneConfig, Passage, Row, RowKind
+from training.sentences import plain
 
 _TRIES = 12
 _SHORT_ANSWER_WORDS = 6
 _SAME_STATEMENT = 0.6
-_GAPS = "gaps"
 
 
 class AnswerRows:
@@ -68,8 +68,10 @@ class AnswerRows:
         source = 0
         if not refused:
             source = random.randint(1, len(passages) + 1)
-            right = Passage(chunk.trail, self._clipped(chunk.text, question.evidence, random))
-            passages.insert(source - 1, right)
+            characters = random.randint(*self._characters)
+            passages.insert(
+                source - 1, Passage(chunk.trail, holding(chunk.text, question, characters))
+            )
         return Row(
             kind=RowKind.ANSWER,
             uri=chunk.uri,
@@ -104,13 +106,13 @@ class AnswerRows:
 
 def _one_a_chunk(pairs: Sequence[tuple[Chunk, Question]]) -> list[tuple[Chunk, Question]]:
     """Return questions so that chunks take turns: first of new text, gaps after all the rest."""
-    most_gaps = max(2, sum(not question.gap for _, question in pairs) // 3)
+    most_gaps, gaps = max(2, sum(not question.gap for _, question in pairs) // 3), 0
     asked: Counter[str] = Counter()
     ranked: list[tuple[tuple[bool, bool, int], tuple[Chunk, Question]]] = []
     for chunk, question in pairs:
-        if question.gap and asked[_GAPS] >= most_gaps:
+        gaps += question.gap
+        if question.gap and gaps > most_gaps:
             continue
-        asked[_GAPS] += question.gap
         ranked.append(((question.gap, not chunk.fresh, asked[chunk.digest]), (chunk, question)))
         asked[chunk.digest] += 1
     return [pair for _, pair in sorted(ranked, key=lambda entry: entry[0])]
@@ -131,6 +133,17 @@ def _spoken(text: str) -> str:
 
 def _words(text: str) -> set[str]:
     return set(re.findall(r"\w{3,}", text.casefold()))
+
+
+def holding(text: str, question: Question, characters: int) -> str:
+    """Return the text clipped about the evidence, wider until it holds the answer."""
+    answer = _spoken(plain(question.answer))
+    while characters < len(text):
+        clipped = clip(text, question.evidence, characters)
+        if answer in _spoken(plain(clipped)):
+            return clipped
+        characters *= 2
+    return text.strip("\n")
 
 
 def clip(text: str, around: str, characters: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,8 +16,6 @@ from training.chunks import Chunk, approximate_tokens, read_chunks
 from training.errors import NotEnoughTextError
 from training.prompt import PROMPT_DIGEST
 from training.records import FinetuneConfig, Row, RowKind, TrainingSet
-
-_log = logging.getLogger(__name__)
 
 # Intervals are drawn over held-out documents: in a small corpus up to a third of all are held
 # out until there are these many.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,11 +16,13 @@ from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from training.adapters import Trainable, attach_adapter, read_adapter, save_adapter
+from training.adapter_files import read_adapter
+from training.adapters import Trainable, attach_adapter, save_adapter
 from training.chunks import approximate_tokens
 from training.encoding import IGNORED, Batch, Encoded, by_length, encode_row, pad_left
 from training.errors import DivergedError, NotEnoughTextError
-from training.models import has_fast_bfloat16, load_base, load_tokenizer, move_in
+from training.files import move_in
+from training.models import has_fast_bfloat16, load_base, load_tokenizer
 from training.records import Adapter, BaseModel, FinetuneConfig, Row, TrainingSet, TrainingStep
 
 _MOST_GRADIENT = 1.0
@@ -52,8 +55,12 @@ def finetune(
 
     Loss is on the text of text rows and on the answers of answer rows. The same base, rows,
     config and machine give the same adapter to the bit, so a run that was killed is repeated,
-    not repaired. Raises DivergedError if the loss or a gradient is not a finite number.
+    not repaired. Raises DivergedError if the loss or a gradient is not a finite number, and
+    FileExistsError rather than mix two trainings in one folder.
     """
+    if folder.exists():
+        msg = f"There is an adapter in {str(folder)!r} already. Read it, or choose another folder."
+        raise FileExistsError(msg)
     started = time.monotonic()
     torch.manual_seed(config.seed)
     model = attach_adapter(load_base(base), config).train()
@@ -61,6 +68,8 @@ def finetune(
     tokens = sum(batch.tokens for batch in batches)
     _train(model, batches, config, started, on_step)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(left)  # of a run of this very training that was killed
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
         seconds = time.monotonic() - started
         save_adapter(

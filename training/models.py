@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
+import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from hashlib import file_digest, sha256
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from transformers import (
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from training.errors import ModelCorruptError, ModelMissingError, UnsafeModelError
+from training.files import folder_digest, move_in, write_whole
 from training.records import BaseModel
 
 _log = logging.getLogger(__name__)
@@ -34,10 +35,11 @@ _CURE = (
 )
 # Keys that make transformers import code that came with the weights.
 _CODE_KEYS = frozenset({"auto_map", "trust_remote_code", "custom_pipelines", "custom_generate"})
-_ATTENTION_KEYS = frozenset({"attn_implementation", "_attn_implementation"})
 _ATTENTIONS = frozenset({None, "eager", "sdpa", "flash_attention_2", "flex_attention"})
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "merges.txt", "tokenizer.model"]
+_CONVERTING = ".converting-"
+_SURELY_DEAD_SECONDS = 3_600  # a conversion takes seconds; what is left of an hour ago was killed
 _WINDOW = 2_048  # GGUF says 1e30; training and serving stay far below this
 
 
@@ -85,7 +87,10 @@ def _converted(gguf: Path, cache: Path) -> Path:
         return folder
     _log.info("Converting %s to safetensors, once", gguf.name)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as made:
+    for left in folder.parent.glob(f"{_CONVERTING}*"):
+        if time.time() - left.stat().st_mtime > _SURELY_DEAD_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_CONVERTING) as made:
         _convert(gguf, Path(made))
         move_in(Path(made), folder)
     return folder
@@ -101,25 +106,10 @@ def _convert(gguf: Path, folder: Path) -> None:
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
     for path in (folder / "config.json", folder / "generation_config.json"):
         # Or the digest of the base would change with every upgrade, and orphan its adapters.
-        config = json.loads(path.read_bytes())
-        config.pop("transformers_version", None)
-        write_whole(path, json.dumps(config, indent=2, sort_keys=True).encode())
-
-
-def move_in(made: Path, folder: Path) -> None:
-    """Move a finished folder to its name; if another process was faster, its folder stays."""
-    for path in made.rglob("*"):
         if path.is_file():
-            path.chmod(0o644)
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    try:
-        made.chmod(0o755)
-        made.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-    made.mkdir(exist_ok=True)  # its TemporaryDirectory wants something to remove
+            config = json.loads(path.read_bytes())
+            config.pop("transformers_version", None)
+            write_whole(path, json.dumps(config, indent=2, sort_keys=True).encode())
 
 
 def check_folder(folder: Path) -> None:
@@ -180,66 +170,6 @@ def _entries(config: object) -> Iterator[tuple[str, object]]:
             todo += part.values()
         elif isinstance(part, list):
             todo += part
-
-
-def folder_digest(
-    folder: Path, paths: Iterable[Path] | None = None, *, remembered_in: Path | None = None
-) -> str:
-    """Return the sha256 over the names and contents of a folder's model files.
-
-    With `remembered_in` the digest is kept there beside each file's size and times, and files
-    that have not been touched are not read again.
-    """
-    files = sorted(paths or (p for p in folder.iterdir() if p.suffix in _DIGESTED))
-    seen = [_touched(path) for path in files]
-    stamp = remembered_in and remembered_in / "digests" / f"{_name(folder, files)}.json"
-    if stamp and (kept := _remembered(stamp, seen)):
-        return kept
-    digest = digest_of(files)
-    if stamp:
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(stamp, json.dumps({"files": seen, "digest": digest}).encode())
-    return digest
-
-
-def _touched(path: Path) -> tuple[str, int, int, int]:
-    stat = path.stat()
-    return path.name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
-
-
-def _remembered(stamp: Path, seen: list[tuple[str, int, int, int]]) -> str | None:
-    try:
-        kept = json.loads(stamp.read_bytes())
-        return str(kept["digest"]) if [tuple(file) for file in kept["files"]] == seen else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # not there, or not readable: hashing again is all it costs
-
-
-_DIGESTED = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model"})
-
-
-def _name(folder: Path, files: Sequence[Path]) -> str:
-    names = "\0".join([str(folder.resolve()), *(path.name for path in files)])
-    return sha256(names.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def digest_of(files: Iterable[Path]) -> str:
-    """Return the sha256 over the names and contents of these files, in order of name."""
-    whole = sha256()
-    for path in sorted(files, key=lambda path: path.name):
-        with path.open("rb") as file:
-            whole.update(f"{path.name}\0{file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return whole.hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
 
 
 def has_fast_bfloat16() -> bool:

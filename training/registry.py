@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-from training.adapters import CONFIG, MANIFEST, WEIGHTS, adapter_digest, read_adapter
+from training.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest, read_adapter
 from training.errors import ModelCorruptError, ModelMissingError
 from training.records import Adapter, BaseModel, Evaluation, ModelVersion, Verdict
 

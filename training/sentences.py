@@ -96,31 +96,32 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _prose_lines(text: str) -> Iterator[tuple[str, bool]]:
     """Yield each line and whether it is prose: not code, a table, a directive or a rule."""
-    fenced, code_indent, after_colons, after_indent = False, -1, False, 0
+    fenced = False
+    opener: int | None = None  # the indent of a line whose deeper lines are no prose
     for line in text.expandtabs(4).splitlines():
         indent = len(line) - len(line.lstrip())
-        if not line.strip() or len(line) > _LONGEST_PARAGRAPH:
-            yield line, False
-            continue
-        if _FENCE.match(line):
-            fenced = not fenced
-            yield line, False
-            continue
-        if code_indent >= 0 and indent <= code_indent:
-            code_indent = -1
-        if after_colons and indent > after_indent and code_indent < 0:
-            code_indent = after_indent
-        directive = bool(_DIRECTIVE.match(line))
-        code = fenced or code_indent >= 0
-        yield line, not (code or directive or _is_furniture(line))
-        literal = line.rstrip().endswith("::") and not directive
-        after_colons = not code and (literal or (directive and not _PROSE_BODY.match(line)))
-        after_indent = indent
+        is_fence, blank = bool(_FENCE.match(line)), not line.strip()
+        if opener is not None and indent <= opener and not blank:
+            opener = None
+        body = fenced or opener is not None
+        yield line, not (body or blank or is_fence or _is_furniture(line))
+        fenced ^= is_fence
+        if not body and _opens_a_body(line):
+            opener = indent
+
+
+def _opens_a_body(line: str) -> bool:
+    if _DIRECTIVE.match(line):
+        return not _PROSE_BODY.match(line)
+    return line.rstrip().endswith("::")
 
 
 def _is_furniture(line: str) -> bool:
-    mark = _RULE.match(line) or _FIELD.match(line) or line.lstrip().startswith(("|", ">>>", "#"))
-    return bool(mark)
+    return (
+        len(line) > _LONGEST_PARAGRAPH
+        or line.lstrip().startswith(("|", ">>>", "#"))
+        or any(pattern.match(line) for pattern in (_DIRECTIVE, _RULE, _FIELD))
+    )
 
 
 def cells(text: str) -> Iterator[Cell]:

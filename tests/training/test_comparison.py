@@ -54,6 +54,22 @@ def test_two_documents_by_hand() -> None:
     assert seen.new_change.high == pytest.approx(0.0)
 
 
+def test_four_documents_by_hand() -> None:
+    """Each draw takes three of four; one of them changed by -20 %, taken k times in three.
+
+    k is binomial(3, 1/4): three times in 1.6 % of the draws, twice or more in 15.6 %. So the
+    2.5th percentile is k = 2, two thirds of -20 %. With four taken it would be -15 %.
+    """
+    champion = scores({"a": [1.0], "b": [1.0], "c": [1.0], "d": [1.0]})
+    challenger = scores({"a": [0.8], "b": [1.0], "c": [1.0], "d": [1.0]})
+
+    seen = compare_scores(champion, challenger, seed=1)
+
+    assert seen.new_change.mean == pytest.approx(-0.05)
+    assert seen.new_change.low == pytest.approx(-0.2 * 2 / 3)
+    assert seen.new_change.high == pytest.approx(0.0)
+
+
 def test_learning_is_the_new_change_minus_the_old_one() -> None:
     champion = scores({"a": [1.0], "b": [1.0]}, {"a": [1.0], "b": [1.0]})
     challenger = scores({"a": [0.9], "b": [0.9]}, {"a": [0.97], "b": [0.97]})

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from tests.training.builders import SMALL, chunk_table, invented
-from training.answer_rows import clip
-from training.dataset import select_examples
+from training.answer_rows import clip, holding
+from training.chunks import approximate_tokens
+from training.dataset import MOST_OF_A_DOCUMENT, select_examples
 from training.errors import NotEnoughTextError
 from training.prompt import REFUSAL
+from training.questions import Question
 from training.records import FinetuneConfig, Row, RowKind, TrainingSet
 
 CONFIG = replace(SMALL, budget_tokens=8_000, holdout_answer_rows=12)
@@ -148,21 +150,18 @@ def test_text_that_is_not_trusted_is_never_trained_on_nor_shown() -> None:
     assert not any("poison" in p.text for row in everything(seen) for p in row.passages)
 
 
-def test_a_long_document_does_not_crowd_out_the_others() -> None:
-    corpus = invented()
-    corpus["news.md"] = [
-        f"{text} Item {n} of the long list."
-        for n in range(100)
-        for text in ["The lid of the northern workshop opens every year for a visit"]
+def test_a_long_document_takes_no_more_than_its_share() -> None:
+    config = replace(CONFIG, holdout_salt="other", budget_tokens=30_000)
+    news = [
+        f"In year {n} the lid of the northern workshop opens for a public visit."
+        for n in range(400)
     ]
 
-    rows = selected(corpus, config=replace(CONFIG, holdout_salt="other")).train
+    rows = selected(invented() | {"news.md": news}, config=config).train
 
-    words = Counter[str]()
-    for row in rows:
-        if row.kind is RowKind.DIFFERENCE:
-            words[row.uri] += len(row.text.split())
-    assert 0 < words["news.md"] < 0.35 * words.total()
+    tokens = [approximate_tokens(row) for row in rows if row.uri == "news.md" and not row.question]
+    most = MOST_OF_A_DOCUMENT * (config.difference_share + config.replay_share) * 30_000
+    assert 0.9 * most < sum(tokens) <= most + max(tokens)
 
 
 def test_the_budget_is_spent_by_its_shares() -> None:
@@ -182,6 +181,33 @@ def test_the_right_passage_holds_the_answer_and_no_other_does(examples: Training
     for row in answered:
         holds = [number for number, p in enumerate(row.passages, 1) if row.text in p.text]
         assert holds == [row.source], row.question
+
+
+def test_a_passage_that_answers_as_well_is_no_distractor() -> None:
+    """Every document has a lid that opens for 20 seconds; only the neutral text may distract."""
+    corpus = {
+        f"{n}.md": [
+            f"The lid of house {n} opens for 20 seconds.",
+            f"House {n} stands at the end of a long and quiet street with many old trees.",
+        ]
+        for n in range(24)
+    }
+
+    answered = [row for row in everything(selected(corpus)) if row.text == "20 seconds"]
+
+    assert len(answered) > 5
+    for row in answered:
+        assert sum("20 seconds" in p.text for p in row.passages) == 1
+
+
+def test_a_passage_is_widened_until_it_holds_the_answer() -> None:
+    lines = ["The long answer to it all is", "a number of", "some 42 apples.", *["And so on."] * 90]
+    question = Question("What is it?", "some 42 apples", "The long answer to it all is a number")
+
+    passage = holding("\n".join(lines), question, 30)
+
+    assert "some 42 apples" in passage
+    assert len(passage) < 300
 
 
 def test_the_right_passage_stands_anywhere(examples: TrainingSet) -> None:

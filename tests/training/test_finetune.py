@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.training.builders import SMALL, answer_row, text_row, training_set
-from training.adapters import (
-    CONFIG,
-    MANIFEST,
-    WEIGHTS,
-    adapter_digest,
-    load_for_inference,
-    read_adapter,
-)
+from training.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest, read_adapter
+from training.adapters import load_for_inference
 from training.answering import Answerer
 from training.errors import (
     AdapterMismatchError,
@@ -25,8 +19,8 @@ from training.errors import (
     UnsafeModelError,
 )
 from training.evaluate import score
+from training.files import write_whole
 from training.finetune import estimate_cost, finetune
-from training.models import write_whole
 from training.records import Adapter, BaseModel, FinetuneConfig, Passage, TrainingStep
 
 ROWS = [text_row(f"The lid number {n} opens at noon and closes at night.") for n in range(8)]
@@ -96,6 +90,14 @@ def test_a_loss_that_is_no_number_leaves_nothing_behind(base: BaseModel, tmp_pat
         finetune(base, training_set(ROWS), wild, tmp_path / "adapter")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_taken_is_not_trained_into(base: BaseModel, adapter: Adapter) -> None:
+    with pytest.raises(FileExistsError, match="already"):
+        finetune(base, training_set(ROWS), SMALL, adapter.folder)
+
+    assert read_adapter(adapter.folder) == adapter
 
 
 @pytest.mark.slow

@@ -9,16 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from training import models
+from training import files, models
 from training.errors import ModelCorruptError, ModelMissingError, UnsafeModelError
-from training.models import (
-    check_folder,
-    folder_digest,
-    load_base,
-    load_tokenizer,
-    prepare_base,
-    write_whole,
-)
+from training.files import folder_digest, write_whole
+from training.models import check_folder, load_base, load_tokenizer, prepare_base
 from training.records import BaseModel
 
 
@@ -142,7 +136,7 @@ def test_a_remembered_digest_is_kept_until_a_file_is_touched(
 ) -> None:
     folder, cache = folder_with(tmp_path / "model", {}), tmp_path / "cache"
     first = folder_digest(folder, remembered_in=cache)
-    monkeypatch.setattr(models, "digest_of", lambda _: "read again")
+    monkeypatch.setattr(files, "digest_of", lambda _: "read again")
 
     assert folder_digest(folder, remembered_in=cache) == first
 

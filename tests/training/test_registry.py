@@ -8,9 +8,9 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.training.builders import evaluation
-from training.adapters import CONFIG, MANIFEST, WEIGHTS, adapter_digest
+from training.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest
 from training.errors import ModelCorruptError, ModelMissingError
-from training.models import write_whole
+from training.files import write_whole
 from training.records import Adapter, BaseModel, ModelVersion, Verdict
 from training.registry import Registry
 
