@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH ?=
 
 export HF_HUB_OFFLINE ?= 1
+# Threads that wait must not spin: with other work on the machine that is many times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
 export DO_NOT_TRACK := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 

@@ -36,7 +36,7 @@ path = {path}
 # cooldown_hours = 0
 
 [kb.{name}.training]
-# budget_tokens = 20000                    # more teaches more and costs more
+# budget_tokens = 44000                    # more teaches more and costs more
 
 [kb.{name}.limits]
 # removals_share = 0.1                     # a refresh that removes more asks first
