@@ -161,8 +161,37 @@ def test_a_typed_mistake_fails_the_run_with_its_sentence(served: Served):
             "deployment", "run", "refresh/refresh", "--param", "kb=dosc", "--watch"
         )
 
-    (failed,) = of_kind(served.flow_runs(), "FAILED", scheduled=False)
+    failed = of_kind(served.flow_runs(), "FAILED", scheduled=False)[0]
     assert "No knowledge base 'dosc'" in failed["state"]["message"]
+
+
+def test_a_retraining_is_asked_for_once_and_again_only_if_it_broke(served: Served):
+    program = (
+        "from flows.deployments import ask_deployment as ask; from flows.records import Request; "
+        "request = Request('nobody', 'nobody@1', 'because', '', 'key'); "
+        "print(ask(request)); print(ask(request))"
+    )
+
+    def asked() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=served.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.splitlines()
+
+    def retrainings(state: str) -> int:
+        runs = of_kind(served.flow_runs(), state, scheduled=False)
+        return sum(run["parameters"].get("kb") == "nobody" for run in runs)
+
+    first, second = asked()
+    assert first == second
+    assert until(lambda: retrainings("FAILED") == 1)
+    third, fourth = asked()
+
+    assert third == fourth != first
 
 
 def test_a_second_server_on_the_same_port_is_refused(served: Served):
