@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def retrain(
     """Train on `snapshot` (default: the one that answers) against the champion's own snapshot.
 
     Training holds a lease of its own, so that the index is refreshed meanwhile; only the promotion
-    takes the writer's lease. What was judged before is not judged again unless `force` says so.
+    takes the writer's lease. What was judged before is not trained again unless `force` says so.
     """
     with lease.hold(desk.journal, f"{desk.name}:training") as fence:
         champion = desk.release().release
@@ -75,6 +76,8 @@ def retrain(
             "Selecting examples", lambda _: _select(desk, champion.trained_on, current)
         )
         job = _Job(desk, perform, fence, examples, champion, reason, requested_by)
+        if force:  # what an earlier run left may be the very thing that is broken
+            shutil.rmtree(job.adapter_folder, ignore_errors=True)
         judged = None if force else desk.journal.last(desk.name, "verdict", key=job.key)
         is_new = judged is None
         entry = _train(job) if judged is None else judged

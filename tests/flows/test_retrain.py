@@ -122,6 +122,8 @@ def test_a_rejected_challenger_is_kept_with_its_reason_and_not_judged_again(
     assert "worse" in challenger.description
     assert later.action is Action.WATCH
     assert "version 2 was not promoted (worse)" in later.reason
+    with pytest.raises(KeyboardInterrupt):  # the stand-in for a training: force trains again
+        retrain(desk, quietly, force=True)
 
 
 def test_a_training_run_is_a_child_of_its_check_and_a_killed_one_is_marked(
