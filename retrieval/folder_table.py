@@ -20,7 +20,10 @@ def read_chunk_table(source: Source) -> tuple[pa.Table, tuple[Refusal, ...]]:
     refused = list(listing.refused)
     for entry in listing.entries:
         try:
-            document = parse(entry.uri, source.read(entry), modified_at=entry.modified_at)
+            body = source.read(entry)
+            if body is None:
+                continue
+            document = parse(entry.uri, body.data, modified_at=entry.modified_at)
         except DocumentRefusedError as error:
             refused.append(Refusal(entry.uri, error.reason_code, error.reason))
             continue

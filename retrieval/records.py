@@ -41,11 +41,29 @@ class Entry:
     """One document as a source lists it, before it is read.
 
     A uri is valid Unicode, whatever the source's names are made of, and unique in its source.
-    `modified_at` is what the source claims; it is shown, never used to detect a change.
+    `modified_at` is what the source claims; it is shown, never used to detect a change. A `stamp`
+    is what the source guarantees to differ once the bytes differ (a folder: device, inode, size
+    and both times; git: the blob's id; an object store: the ETag); None if it guarantees nothing,
+    and then the document is read to see whether it changed.
     """
 
     uri: str
-    size: int
+    size: int | None
+    modified_at: datetime | None = None
+    stamp: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The bytes of one document as they were read.
+
+    `stamp` belongs to exactly these bytes; None if the source cannot vouch for that. `media_type`
+    is what the source says it is, None where the uri's ending has to tell.
+    """
+
+    data: bytes
+    stamp: str | None = None
+    media_type: str | None = None
     modified_at: datetime | None = None
 
 
@@ -54,11 +72,17 @@ class RefusalCode(StrEnum):
 
     BINARY = "DOC_BINARY"
     CHANGING = "DOC_CHANGING"
+    DAMAGED = "DOC_DAMAGED"
     EMPTY = "DOC_EMPTY"
     ENCODING = "DOC_ENCODING"
+    ENCRYPTED = "DOC_ENCRYPTED"
+    FORBIDDEN = "DOC_FORBIDDEN"
+    KEY = "DOC_KEY"
     NOT_A_FILE = "DOC_NOT_A_FILE"
+    TIMEOUT = "DOC_TIMEOUT"
     TOO_BIG = "DOC_TOO_BIG"
     UNREADABLE = "DOC_UNREADABLE"
+    UNSAFE = "DOC_UNSAFE"
     VANISHED = "DOC_VANISHED"
     LINK_OUTSIDE = "LINK_OUTSIDE"
     LIST_DENIED = "LIST_DENIED"
@@ -83,11 +107,24 @@ class Completeness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Everything a source says it holds, ordered by uri."""
+    """Everything a source says it holds, ordered by uri.
+
+    `reason` says in words why it is not complete. `identity` names the place itself, such as the
+    device and inode of a folder: where it changes, the source was moved or replaced.
+    """
 
     entries: tuple[Entry, ...]
     completeness: Completeness = Completeness.COMPLETE
     refused: tuple[Refusal, ...] = ()
+    reason: str = ""
+    identity: str | None = None
+
+
+class Flag(StrEnum):
+    """What admission noticed in a document. Flagged text is searchable, not trained on."""
+
+    SECRET = "secret"
+    INJECTION = "injection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +137,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One parsed document. `digest` is the sha256 of its bytes as the source gave them."""
+    """One parsed document. `digest` is the sha256 of its bytes as the source gave them.
+
+    `neutralised` counts the control, bidi and zero-width characters that admission took out.
+    """
 
     uri: str
     title: str
@@ -109,6 +149,8 @@ class Document:
     digest: str
     modified_at: datetime | None = None
     trust: str = "trusted"
+    flags: tuple[Flag, ...] = ()
+    neutralised: int = 0
 
     @property
     def text(self) -> str:
@@ -138,6 +180,7 @@ class Chunk:
     media_type: str
     modified_at: datetime | None = None
     trust: str = "trusted"
+    flags: tuple[Flag, ...] = ()
 
     @property
     def embedded_text(self) -> str:

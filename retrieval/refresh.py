@@ -107,10 +107,12 @@ def _read(
     reading = _Reading(listing.completeness, list(listing.refused))
     for done, entry in enumerate(listing.entries, 1):
         try:
-            data = source.read(entry)
-            digest = digest_of(data)
+            body = source.read(entry)
+            if body is None:
+                continue
+            digest = digest_of(body.data)
             if before.get(entry.uri) != digest:
-                reading.chunks[entry.uri] = cut(entry, data)
+                reading.chunks[entry.uri] = cut(entry, body.data)
             reading.digests[entry.uri] = digest
         except DocumentRefusedError as error:
             reading.refused.append(Refusal(entry.uri, error.reason_code, error.reason))

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pathspec import PathSpec
-from pathspec import Pattern as GlobPattern
-
 from retrieval.errors import DocumentRefusedError, SourceUnreachableError
-from retrieval.records import Completeness, Entry, Listing, Refusal, RefusalCode
+from retrieval.records import Body, Completeness, Entry, Listing, Refusal, RefusalCode
+from retrieval.sources.patterns import Patterns
 
 TEXT_FILES = ("**/*.md", "**/*.rst", "**/*.txt")
 READ_TRIES = 3  # a file that changes while it is read is read again, twice
@@ -62,13 +60,16 @@ class FolderSource:
         max_bytes: int = 20_000_000,
     ) -> None:
         self._root = root
-        self._include = PathSpec.from_lines("gitignore", include)
-        self._exclude = PathSpec.from_lines("gitignore", exclude)
+        self._patterns = Patterns(include, exclude)
         self._max_bytes = max_bytes
+
+    def fingerprint(self) -> str | None:
+        """Return None: a folder is listed to see whether it changed."""
+        return None
 
     def list_documents(self) -> Listing:
         """Walk the folder. A sub-folder that cannot be read makes the listing partial."""
-        walk = _Walk(self._real_root(), self._include, self._exclude, self._max_bytes)
+        walk = _Walk(self._real_root(), self._patterns, self._max_bytes)
         walk.walk()
         return Listing(
             tuple(sorted(walk.entries, key=lambda entry: entry.uri)),
@@ -76,8 +77,10 @@ class FolderSource:
             tuple(sorted(walk.refused, key=lambda refusal: refusal.uri)),
         )
 
-    def read(self, entry: Entry) -> bytes:
-        """Return the bytes of a listed file, read in one piece while it stood still."""
+    def read(self, entry: Entry, *, unless: str | None = None) -> Body | None:
+        """Return a listed file, read in one piece while it stood still."""
+        if unless is not None and entry.stamp == unless:
+            return None
         try:
             return self._read_steady(path_from_uri(entry.uri))
         except FileNotFoundError as error:
@@ -96,7 +99,7 @@ class FolderSource:
             raise SourceUnreachableError(msg) from error
         return root
 
-    def _read_steady(self, path: str) -> bytes:
+    def _read_steady(self, path: str) -> Body:
         root = self._real_root()
         real = os.path.realpath(os.path.join(root, path), strict=True)  # noqa: PTH118 surrogates
         if not _is_below(root, real):
@@ -104,7 +107,7 @@ class FolderSource:
         for _ in range(READ_TRIES):
             before, data, after = self._read_once(root, os.path.relpath(real, root))
             if _identity(before) == _identity(after) and len(data) == after.st_size:
-                return data
+                return Body(data, stamp_of(after), modified_at=_moment(after.st_mtime))
         reason = f"it changed while it was read, {READ_TRIES} times"
         raise DocumentRefusedError(RefusalCode.CHANGING, reason)
 
@@ -129,8 +132,7 @@ class _Walk:
     """
 
     root: str
-    include: PathSpec[GlobPattern]
-    exclude: PathSpec[GlobPattern]
+    patterns: Patterns
     max_bytes: int
     entries: list[Entry] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
@@ -170,7 +172,7 @@ class _Walk:
                 self._take_link(path)
             elif item.is_dir():
                 self._take_folder(path, self._folders)
-            elif self._wanted(path):
+            elif self.patterns.choose(path):
                 self._take_file(path, item.stat())
         except OSError as error:
             reason = f"it cannot be looked at: {error.strerror}"
@@ -181,14 +183,14 @@ class _Walk:
         leads_out = not _is_below(self.root, target)
         if os.path.isdir(target):  # noqa: PTH112 a path may hold any bytes
             self._take_folder(path, self._links, leads_out=leads_out)
-        elif self._wanted(path) and leads_out:
+        elif self.patterns.choose(path) and leads_out:
             self._refuse(path, RefusalCode.LINK_OUTSIDE, _LEADS_OUT)
-        elif self._wanted(path):
+        elif self.patterns.choose(path):
             self._take_file(path, os.stat(self._absolute(path)))  # noqa: PTH116 any bytes
 
     def _take_folder(self, path: str, waiting: list[str], *, leads_out: bool = False) -> None:
         folder = path + "/"
-        if _matches(self.exclude, folder):
+        if self.patterns.skip(folder):
             return
         if leads_out:
             self._refuse(folder, RefusalCode.LINK_OUTSIDE, _LEADS_OUT)
@@ -202,22 +204,19 @@ class _Walk:
             self._refuse(path, RefusalCode.TOO_BIG, _too_big(status.st_size, self.max_bytes))
         else:
             self.entries.append(
-                Entry(uri_from_path(path), status.st_size, _moment(status.st_mtime))
+                Entry(
+                    uri_from_path(path),
+                    status.st_size,
+                    _moment(status.st_mtime),
+                    stamp_of(status),
+                )
             )
 
     def _refuse(self, path: str, code: RefusalCode, reason: str) -> None:
         self.refused.append(Refusal(uri_from_path(path or "./"), code, reason))
 
-    def _wanted(self, path: str) -> bool:
-        return _matches(self.include, path) and not _matches(self.exclude, path)
-
     def _absolute(self, path: str) -> str:
         return f"{self.root}/{path}"
-
-
-def _matches(patterns: PathSpec[GlobPattern], path: str) -> bool:
-    # A line break in a name would end the match early: the patterns are regular expressions.
-    return patterns.match_file(path.replace("\n", " "))
 
 
 def _open_beneath(root: str, path: str) -> int:
@@ -236,6 +235,14 @@ def _open_beneath(root: str, path: str) -> int:
 
 def _is_below(root: str, path: str) -> bool:
     return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """Return what differs once a file's bytes do: ctime, which no program can set back, too."""
+    return (
+        f"{status.st_dev}:{status.st_ino}:{status.st_size}:"
+        f"{status.st_mtime_ns}:{status.st_ctime_ns}"
+    )
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -20,6 +20,12 @@ def uris(source: FolderSource) -> list[str]:
     return [entry.uri for entry in source.list_documents().entries]
 
 
+def bytes_of(source: FolderSource, entry: Entry) -> bytes:
+    body = source.read(entry)
+    assert body is not None
+    return body.data
+
+
 def codes(source: FolderSource) -> list[tuple[str, RefusalCode]]:
     return [(refusal.uri, refusal.code) for refusal in source.list_documents().refused]
 
@@ -140,7 +146,7 @@ def test_a_link_to_a_file_inside_is_a_document(corpus: Corpus):
     [entry] = corpus.source.list_documents().entries
 
     assert entry.uri == "a.md"
-    assert corpus.source.read(entry) == b"mounted as a Kubernetes volume is"
+    assert bytes_of(corpus.source, entry) == b"mounted as a Kubernetes volume is"
 
 
 def test_a_folder_reached_by_a_link_too_is_listed_once_under_its_own_name(corpus: Corpus):
@@ -158,7 +164,7 @@ def test_a_linked_folder_whose_own_name_is_hidden_is_listed_under_the_link(corpu
     listing = corpus.source.list_documents()
 
     assert [entry.uri for entry in listing.entries] == ["current/a.md"]
-    assert corpus.source.read(listing.entries[0]) == b"a"
+    assert bytes_of(corpus.source, listing.entries[0]) == b"a"
 
 
 def test_a_loop_of_links_ends(corpus: Corpus):
@@ -269,7 +275,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     [entry] = corpus.source.list_documents().entries
     change_while_read(corpus.path("a.md"), monkeypatch, times=2)
 
-    assert corpus.source.read(entry) == b"new 2"
+    assert bytes_of(corpus.source, entry) == b"new 2"
 
 
 def test_a_file_that_never_stands_still_is_refused(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
@@ -319,7 +325,7 @@ def test_a_deep_tree_is_listed(corpus: Corpus):
     [entry] = corpus.source.list_documents().entries
 
     assert entry.uri == deep
-    assert corpus.source.read(entry) == b"deep"
+    assert bytes_of(corpus.source, entry) == b"deep"
 
 
 @given(st.binary(min_size=1, max_size=40).filter(lambda name: b"\0" not in name))

@@ -1,0 +1,30 @@
+"""Which paths of a source are documents, by gitignore-style patterns. Only file with pathspec."""
+
+from pathspec import PathSpec
+
+
+class Patterns:
+    """Chooses paths below a root, forward slashes between folders.
+
+    >>> wanted = Patterns(("*.md",), ("drafts/",))
+    >>> [path for path in ("a.md", "b.txt", "drafts/c.md") if wanted.choose(path)]
+    ['a.md']
+    """
+
+    def __init__(self, include: tuple[str, ...], exclude: tuple[str, ...] = ()) -> None:
+        self._include = PathSpec.from_lines("gitignore", include)
+        self._exclude = PathSpec.from_lines("gitignore", exclude)
+
+    def choose(self, path: str) -> bool:
+        """True if the path of a file is included and not excluded."""
+        plain = _one_line(path)
+        return self._include.match_file(plain) and not self._exclude.match_file(plain)
+
+    def skip(self, folder: str) -> bool:
+        """True if a folder, its path ending in /, is excluded with all that is in it."""
+        return self._exclude.match_file(_one_line(folder))
+
+
+def _one_line(path: str) -> str:
+    # A line break in a name would end the match early: the patterns are regular expressions.
+    return path.replace("\n", " ")
