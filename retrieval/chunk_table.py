@@ -18,6 +18,7 @@ FIELDS = (
     pa.field("media_type", pa.string(), nullable=False),
     pa.field("modified_at", pa.timestamp("us", tz="UTC")),
     pa.field("trust", pa.string(), nullable=False),
+    pa.field("flags", pa.list_(pa.string()), nullable=False),
 )
 SCHEMA = pa.schema(FIELDS)
 

@@ -16,6 +16,7 @@ from retrieval.records import Chunk, Document, Section, embedded_text
 TokenCounter = Callable[[Sequence[str]], list[int]]
 """Counts the tokens of each text as the embedder would read it alone, nothing cut off."""
 
+CHUNKER_VERSION = "1"  # part of an index's recipe: raise it when the same text is cut otherwise
 MIN_MAX_TOKENS = 16  # below this a heading and a word no longer fit together
 # Prose has 4 to 5 characters a token. The cap is for what a tokenizer counts too low, such as one
 # endless word that becomes a single "unknown" token.
@@ -226,6 +227,7 @@ def _identify(document: Document, parts: Sequence[Section]) -> tuple[Chunk, ...]
                 media_type=document.media_type,
                 modified_at=document.modified_at,
                 trust=document.trust,
+                flags=document.flags,
             )
         )
         seen[digest] += 1

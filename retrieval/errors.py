@@ -5,6 +5,8 @@ RetrievalError
 ├── GuardError               a refresh was stopped before it wrote anything
 │   ├── EmptyCorpusError     EMPTY_CORPUS
 │   ├── SourceEmptyError     SRC_EMPTY
+│   ├── SourceChangedError   SRC_CHANGED
+│   ├── ContentCollapsedError CONTENT_COLLAPSED
 │   ├── MassDeleteError      MASS_DELETE_BLOCKED
 │   ├── TooManyRefusedError  PARTIAL_TOO_HIGH
 │   └── PlanMismatchError    PLAN_MISMATCH
@@ -49,6 +51,18 @@ class SourceEmptyError(GuardError):
     """The source lists nothing although the index holds documents."""
 
     code = "SRC_EMPTY"
+
+
+class SourceChangedError(GuardError):
+    """The source is another place than at the last refresh, and most documents are strange."""
+
+    code = "SRC_CHANGED"
+
+
+class ContentCollapsedError(GuardError):
+    """Many edited documents now hold the same text, as when a login page answers for all."""
+
+    code = "CONTENT_COLLAPSED"
 
 
 class MassDeleteError(GuardError):

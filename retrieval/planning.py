@@ -1,37 +1,12 @@
-"""What a refresh would change, and whether it may. Pure: no source, no index, no third party."""
+"""How the documents of the sources differ from those of a snapshot. Pure: no third party."""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from retrieval.errors import (
-    EmptyCorpusError,
-    GuardError,
-    MassDeleteError,
-    PlanMismatchError,
-    SourceEmptyError,
-    TooManyRefusedError,
-)
-from retrieval.records import Completeness, Move, RefreshPlan, Refusal, Snapshot
-
-SHOWN_DIGEST = 6  # hex characters of a plan's digest that a person must repeat at least
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshLimits:
-    """When a refresh is stopped before it writes anything.
-
-    More removals than the floor and than the share of all documents are stopped; so is every
-    removal of more than the ceiling, however small the corpus. Refusals stop it from the floor
-    on, if they are over their share of what the source lists.
-    """
-
-    removals_floor: int = 20
-    removals_share: float = 0.10
-    removals_ceiling_share: float = 0.50
-    refused_floor: int = 5
-    refused_share: float = 0.20
+from retrieval.records import DocumentState, Move, Refusal, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +18,60 @@ class DocumentChanges:
     moved: tuple[Move, ...]
     removed: tuple[str, ...]
     kept: tuple[str, ...]
+    leaving: tuple[str, ...]
     unchanged: int
 
 
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """How long a document must be gone from complete listings before it is removed.
+
+    `since` says when it was first missed, by uri.
+    """
+
+    period: timedelta
+    now: datetime
+    since: Mapping[str, datetime]
+
+    def over(self, uri: str) -> bool:
+        """True if the document has been gone for long enough."""
+        return self.now - self.since.get(uri, self.now) >= self.period
+
+
 def compare_documents(
-    before: Mapping[str, str],
-    now: Mapping[str, str],
+    before: Mapping[str, DocumentState],
+    now: Mapping[str, DocumentState],
     *,
     refused: Collection[Refusal] = (),
-    complete: bool = True,
+    unseen: Callable[[str], bool] = lambda _: False,
+    grace: Grace | None = None,
 ) -> DocumentChanges:
-    """Compare two maps from uri to digest. Only a complete listing moves or removes a document.
+    """Compare two maps from uri to state.
 
     A move pairs a document that is gone with an added one of the same bytes, in order of uri; a
-    copy is an addition. What was refused, or lies below a folder that was, is kept.
+    copy is an addition. What was refused, or lies below a folder that was, is kept, and so is
+    what is `unseen`: of a source whose listing is not complete.
 
-    >>> compare_documents({"a": "1", "b": "2"}, {"b": "2", "c": "1"}).moved
+    >>> one, two = DocumentState("1", "trusted"), DocumentState("2", "trusted")
+    >>> compare_documents({"a": one, "b": two}, {"b": two, "c": one}).moved
     (Move(old='a', new='c'),)
     """
     protected = _Refused(refused)
     missing = sorted(before.keys() - now.keys())
-    kept = [uri for uri in missing if not complete or uri in protected]
-    gone = [uri for uri in missing if complete and uri not in protected]
+    kept = [uri for uri in missing if unseen(uri) or uri in protected]
+    gone = _without(missing, set(kept))
     fresh = sorted(now.keys() - before.keys())
     moved = _pair_moves(before, gone, now, fresh)
+    removable = _without(gone, {move.old for move in moved})
+    leaving = [uri for uri in removable if grace is not None and not grace.over(uri)]
     edited = [uri for uri in sorted(before.keys() & now.keys()) if before[uri] != now[uri]]
     return DocumentChanges(
         added=_without(fresh, {move.new for move in moved}),
         edited=tuple(edited),
         moved=moved,
-        removed=_without(gone, {move.old for move in moved}),
+        removed=_without(removable, set(leaving)),
         kept=tuple(kept),
+        leaving=tuple(leaving),
         unchanged=len(before) - len(missing) - len(edited),
     )
 
@@ -91,130 +89,57 @@ class _Refused:
 
 
 def _pair_moves(
-    before: Mapping[str, str], gone: Sequence[str], now: Mapping[str, str], fresh: Sequence[str]
+    before: Mapping[str, DocumentState],
+    gone: Sequence[str],
+    now: Mapping[str, DocumentState],
+    fresh: Sequence[str],
 ) -> tuple[Move, ...]:
     waiting: dict[str, list[str]] = defaultdict(list)
     for uri in reversed(gone):
-        waiting[before[uri]].append(uri)
-    return tuple(Move(waiting[now[uri]].pop(), uri) for uri in fresh if waiting.get(now[uri]))
+        waiting[before[uri].digest].append(uri)
+    return tuple(
+        Move(waiting[now[uri].digest].pop(), uri) for uri in fresh if waiting.get(now[uri].digest)
+    )
 
 
 def _without(uris: Sequence[str], taken: Collection[str]) -> tuple[str, ...]:
     return tuple(uri for uri in uris if uri not in taken)
 
 
+def collapsed_documents(bodies: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the uris that share the most frequent body; none if each body is there once.
+
+    `bodies` are digests of what the edited documents say now, by uri.
+
+    >>> collapsed_documents({"a": "login", "b": "login", "c": "text"})
+    ('a', 'b')
+    """
+    [(body, count)] = Counter(bodies.values()).most_common(1) or [("", 0)]
+    return tuple(uri for uri in sorted(bodies) if bodies[uri] == body) if count > 1 else ()
+
+
 def plan_digest(
     base: Snapshot | None,
     changes: DocumentChanges,
-    digests: Mapping[str, str],
+    now: Mapping[str, DocumentState],
     refused: Collection[Refusal],
+    recipe: str = "",
 ) -> str:
-    """Return the sha256 of a plan: the same base and the same changes give the same digest."""
+    """Return the sha256 of a plan: the same base and the same changes give the same digest.
+
+    `recipe` is given where everything is made anew by it.
+    """
     lines = [
         f"base {base}",
-        *(f"added {digests[uri]} {uri!r}" for uri in changes.added),
-        *(f"edited {digests[uri]} {uri!r}" for uri in changes.edited),
-        *(f"moved {digests[move.new]} {move.old!r} {move.new!r}" for move in changes.moved),
+        *(f"added {_state(now[uri])} {uri!r}" for uri in changes.added),
+        *(f"edited {_state(now[uri])} {uri!r}" for uri in changes.edited),
+        *(f"moved {_state(now[move.new])} {move.old!r} {move.new!r}" for move in changes.moved),
         *(f"removed {uri!r}" for uri in changes.removed),
         *sorted(f"refused {refusal.code} {refusal.uri!r}" for refusal in refused),
+        *([f"rebuild {recipe}"] if recipe else []),
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def guard(plan: RefreshPlan, limits: RefreshLimits, accepted: str | None = None) -> None:
-    """Return if the plan may be applied; raise the GuardError that says why not.
-
-    `accepted` is the digest, or its first characters, of the plan that a person looked at and
-    takes on. It lifts the limits on removals and refusals for that plan alone.
-    """
-    _guard_against_nothing(plan)
-    if accepted is not None:
-        _guard_acceptance(plan, accepted)
-        return
-    _guard_removals(plan, limits)
-    _guard_refusals(plan, limits)
-
-
-def _guard_against_nothing(plan: RefreshPlan) -> None:
-    refused = _refused_in_words(plan)
-    if plan.documents_before == 0 and not plan.added:
-        msg = f"There is nothing to index for {plan.kb!r}: the source lists no documents{refused}."
-        raise EmptyCorpusError(msg)
-    listed = plan.unchanged + len(plan.added) + len(plan.edited) + len(plan.moved)
-    if plan.completeness is Completeness.COMPLETE and not listed and plan.removed:
-        msg = (
-            f"The source of {plan.kb!r} lists no documents{refused}, but the index holds "
-            f"{plan.documents_before:,}. Nothing was removed. Check that the source is mounted and "
-            "that its path and patterns are right."
-        )
-        raise SourceEmptyError(msg)
-
-
-def _guard_acceptance(plan: RefreshPlan, accepted: str) -> None:
-    if len(accepted) < SHOWN_DIGEST:
-        msg = f"Give at least {SHOWN_DIGEST} characters of the plan's digest; {accepted!r} is less."
-        raise PlanMismatchError(msg)
-    if not plan.digest.startswith(accepted.lower()):
-        msg = (
-            f"The accepted plan {accepted!r} is not what a refresh would do now, which is "
-            f"{_short(plan)}. Look at it again with `driftline plan {plan.kb}`."
-        )
-        raise PlanMismatchError(msg)
-
-
-def _guard_removals(plan: RefreshPlan, limits: RefreshLimits) -> None:
-    removed = len(plan.removed)
-    share = limits.removals_share * plan.documents_before
-    if removed > max(limits.removals_floor, share):
-        few = limits.removals_floor > share
-        limit = f"{limits.removals_floor:,}" if few else _percent(limits.removals_share)
-    elif removed > limits.removals_ceiling_share * plan.documents_before:
-        limit = _percent(limits.removals_ceiling_share)
-    else:
-        return
-    raise _blocked(
-        MassDeleteError,
-        plan,
-        f"Refusing to remove {removed:,} of {plan.documents_before:,} documents "
-        f"({_percent(removed / plan.documents_before)}); the limit is {limit}.",
-    )
-
-
-def _guard_refusals(plan: RefreshPlan, limits: RefreshLimits) -> None:
-    refused = len(plan.refused)
-    listed = refused + plan.unchanged + len(plan.added) + len(plan.edited) + len(plan.moved)
-    if refused < limits.refused_floor or refused <= limits.refused_share * listed:
-        return
-    raise _blocked(
-        TooManyRefusedError,
-        plan,
-        f"Refusing to go on: {refused:,} of {listed:,} documents "
-        f"({_percent(refused / listed)}) cannot be taken in, the first being "
-        f"{plan.refused[0].uri!r} ({plan.refused[0].reason}); the limit is "
-        f"{_percent(limits.refused_share)}.",
-    )
-
-
-def _blocked(kind: type[GuardError], plan: RefreshPlan, what: str) -> GuardError:
-    return kind(
-        f"{what} Look at the plan with `driftline plan {plan.kb}`, then accept it with "
-        f"`driftline refresh {plan.kb} --accept {_short(plan)}`."
-    )
-
-
-def _refused_in_words(plan: RefreshPlan) -> str:
-    if not plan.refused:
-        return ""
-    first = plan.refused[0]
-    return (
-        f" that can be taken in; {len(plan.refused):,} were refused, the first being "
-        f"{first.uri!r} ({first.reason})"
-    )
-
-
-def _short(plan: RefreshPlan) -> str:
-    return plan.digest[:SHOWN_DIGEST]
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")
+def _state(state: DocumentState) -> str:
+    return f"{state.digest} {state.trust}"

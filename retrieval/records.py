@@ -16,24 +16,43 @@ KB_NAME = r"[a-z0-9][a-z0-9_-]*"
 class Snapshot:
     """One consistent version of a knowledge base's index, written `docs@42`.
 
-    >>> str(Snapshot("docs", 42)), Snapshot.parse("docs@42").version
-    ('docs@42', 42)
+    An index that was made anew, by another embedder or cut another way, is another table, a
+    generation; from the second on it is part of the name: `docs@2.7`.
+
+    >>> str(Snapshot("docs", 42)), str(Snapshot("docs", 7, generation=2))
+    ('docs@42', 'docs@2.7')
+    >>> Snapshot.parse("docs@42").version
+    42
     """
 
     kb: str
     version: int
+    generation: int = field(default=1, kw_only=True)
 
     def __str__(self) -> str:
-        return f"{self.kb}@{self.version}"
+        generation = f"{self.generation}." if self.generation > 1 else ""
+        return f"{self.kb}@{generation}{self.version}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `KB@VERSION` back; raise ValueError for anything else."""
-        match = re.fullmatch(rf"({KB_NAME})@([1-9][0-9]*)", text)
-        if match is None:
+        match = re.fullmatch(rf"({KB_NAME})@(?:([1-9][0-9]*)\.)?([1-9][0-9]*)", text)
+        if match is None or match[2] == "1":
             msg = f"Not a snapshot: {text!r}. Write it as KB@VERSION, e.g. 'docs@42'."
             raise ValueError(msg)
-        return cls(match[1], int(match[2]))
+        return cls(match[1], int(match[3]), generation=int(match[2] or 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What decides how an index looks for given documents: another recipe is another table.
+
+    `embedder` is the embedder's fingerprint; `cutting` a digest of how documents are read and cut
+    into chunks.
+    """
+
+    embedder: str
+    cutting: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +142,7 @@ class Listing:
 class Flag(StrEnum):
     """What admission noticed in a document. Flagged text is searchable, not trained on."""
 
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 the flag, not one
     INJECTION = "injection"
 
 
@@ -206,14 +225,53 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentState:
+    """What the index holds of a document, and what changing makes it an edit."""
+
+    digest: str
+    trust: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """A document in which admission noticed something."""
+
+    uri: str
+    flags: tuple[Flag, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePart:
+    """What one source of a knowledge base contributes to a plan; counts of documents.
+
+    `name` is empty for an only source. `before` is what the index holds of it, `listed` what is
+    taken in now, `missing` what a complete listing no longer shows, and `removed` the part of that
+    which the plan removes. `replaced` says that the place is another one and most documents are
+    strange. A source that the settings no longer name is not `configured`.
+    """
+
+    name: str
+    completeness: Completeness
+    before: int
+    listed: int
+    missing: int = 0
+    removed: int = 0
+    reason: str = ""
+    replaced: bool = False
+    configured: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshPlan:
     """What a refresh would change, before it changes it.
 
     Document fields hold uris, sorted. `documents_before` counts what the base holds; `kept` are
     the documents of the base that an incomplete listing did not show, or that were refused this
-    time: their text stays as it is. `chunks` are all chunks of the added, edited and moved
-    documents; of these the ones whose digest is in `to_embed` need the embedder, the others reuse
-    a vector that the index already has. `digest` names exactly this plan over exactly this base.
+    time: their text stays as it is; `leaving` are gone from a complete listing, but not for as
+    long as the grace period. `collapsed` are edited documents that now all say the same.
+    `written` counts the chunks of the added, edited and moved documents, or of all documents if
+    the plan is to `rebuild`; of these `embedded` texts need the embedder. `digest` names exactly
+    this plan over exactly this base. `estimated_seconds` is None where nothing was measured yet.
     """
 
     kb: str
@@ -226,25 +284,34 @@ class RefreshPlan:
     unchanged: int
     documents_before: int
     refused: tuple[Refusal, ...]
-    chunks: tuple[Chunk, ...]
-    to_embed: frozenset[str]
-    completeness: Completeness
+    written: int
+    embedded: int
     digest: str
+    leaving: tuple[str, ...] = ()
+    collapsed: tuple[str, ...] = ()
+    flagged: tuple[Flagged, ...] = ()
+    neutralised: int = 0
+    rebuild: bool = False
+    sources: tuple[SourcePart, ...] = ()
+    estimated_seconds: float | None = None
 
     @property
     def changes_nothing(self) -> bool:
         """True if applying this plan would write no row."""
-        return not (self.added or self.edited or self.moved or self.removed)
+        changed = self.added or self.edited or self.moved or self.removed
+        return not (changed or (self.rebuild and self.written))
 
     @property
     def reused(self) -> int:
         """Count of chunks that are written without the embedder."""
-        return len(self.chunks) - self.embedded
+        return self.written - self.embedded
 
     @property
-    def embedded(self) -> int:
-        """Count of chunks that need the embedder; of equal ones only the first does."""
-        return len(self.to_embed)
+    def completeness(self) -> Completeness:
+        """How much of its sources this plan saw: the least complete one says."""
+        grades = [part.completeness for part in self.sources]
+        worst = (Completeness.FAILED, Completeness.PARTIAL, Completeness.COMPLETE)
+        return next((grade for grade in worst if grade in grades), Completeness.COMPLETE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,92 +1,50 @@
-"""Bring an index in step with a source: plan what changed, then apply exactly that plan."""
+"""Apply a plan: embed what is new, commit it in one go, and write down what was seen."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
-from retrieval.chunking import chunk_document
-from retrieval.embedding import Embedder, OnProgress, Vector, unit_length
-from retrieval.errors import (
-    DocumentRefusedError,
-    EmbedderChangedError,
-    EmptyCorpusError,
-    PlanMismatchError,
-)
-from retrieval.parsing import digest_of, parse
-from retrieval.planning import compare_documents, plan_digest
-from retrieval.records import (
-    Chunk,
-    Completeness,
-    Entry,
-    Listing,
-    Refreshed,
-    RefreshPlan,
-    Refusal,
-    Snapshot,
-)
-from retrieval.sources import Source
+from retrieval.calm import remember
+from retrieval.drafting import Draft
+from retrieval.embedders import Embedder, OnProgress, Vectors, probes, same_space, unit_length
+from retrieval.errors import EmbedderChangedError, EmptyCorpusError, PlanMismatchError
+from retrieval.failpoints import reach
+from retrieval.records import Refreshed, Snapshot
+from retrieval.scan_cache import ScanCache
 from retrieval.store import Index
+from retrieval.vector_journal import VectorJournal
 
-
-@dataclass
-class _Reading:
-    """What a source held: the digest of each document, and the chunks of those that changed."""
-
-    completeness: Completeness
-    refused: list[Refusal]
-    digests: dict[str, str] = field(default_factory=dict)
-    chunks: dict[str, tuple[Chunk, ...]] = field(default_factory=dict)
-
-
-def plan_refresh(
-    source: Source,
-    index: Index,
-    embedder: Embedder,
-    *,
-    max_tokens: int | None = None,
-    trust: str = "trusted",
-    on_progress: OnProgress | None = None,
-) -> RefreshPlan:
-    """Return what a refresh would change; writes nothing.
-
-    Every document is read and hashed; only a changed one is parsed and cut into chunks of
-    `max_tokens`, by default and at most the embedder's window. Raises SourceUnreachableError, and
-    EmbedderChangedError if the index was made by another embedder.
-    """
-    size = min(max_tokens or embedder.max_tokens, embedder.max_tokens)
-
-    def cut(entry: Entry, data: bytes) -> tuple[Chunk, ...]:
-        document = parse(entry.uri, data, modified_at=entry.modified_at, trust=trust)
-        return chunk_document(document, embedder.count_tokens, max_tokens=size)
-
-    _require_same_embedder(index, embedder)
-    base = index.head()
-    before = index.documents(base)
-    reading = _read(source, source.list_documents(), before, cut, on_progress)
-    known = index.known_digests(base) if reading.chunks else frozenset()
-    return _plan(index.kb, base, before, reading, known)
+EMBED_BATCH = 128  # texts between two writes of the journal: what a kill can repeat
+_LEAST_MEASURED = 32  # fewer texts say more about starting a model than about its speed
 
 
 def apply_refresh(
-    plan: RefreshPlan,
+    draft: Draft,
     index: Index,
     embedder: Embedder,
     *,
     run_id: str,
+    cache: ScanCache | None = None,
+    journal: VectorJournal | None = None,
     on_progress: OnProgress | None = None,
 ) -> Refreshed:
     """Apply a plan in one commit, embedding each new text once; on_progress counts those texts.
 
     A plan that changes nothing returns the snapshot it was made on. Raises PlanMismatchError if
-    that is no longer the newest one.
+    that is no longer the newest one, and EmbedderChangedError if the embedder goes by the name
+    that the index knows and makes other vectors.
     """
     started = time.perf_counter()
-    _require_base(plan, index)
+    plan, cache = draft.plan, cache or ScanCache(None)
+    journal = journal or VectorJournal(None, draft.recipe.embedder)
+    _require_base(draft, index)
+    if draft.remembered is not None:
+        return draft.remembered
     snapshot = plan.base if plan.changes_nothing else None
     if snapshot is None:
-        snapshot = _commit(plan, index, embedder, run_id, on_progress)
-    index.settle()  # unchanged too: a killed run may have committed this snapshot without syncing
-    return Refreshed(
+        snapshot = _commit(draft, index, embedder, cache, journal, run_id, on_progress)
+        reach("refresh.committed")
+    index.settle(snapshot)  # unchanged too: a killed run may have committed it without syncing
+    reach("refresh.settled")
+    refreshed = Refreshed(
         snapshot=snapshot,
         content_digest=index.content_digest(snapshot),
         documents=len(index.documents(snapshot)),
@@ -95,111 +53,92 @@ def apply_refresh(
         reused=plan.reused,
         seconds=time.perf_counter() - started,
     )
-
-
-def _read(
-    source: Source,
-    listing: Listing,
-    before: Mapping[str, str],
-    cut: Callable[[Entry, bytes], tuple[Chunk, ...]],
-    on_progress: OnProgress | None,
-) -> _Reading:
-    reading = _Reading(listing.completeness, list(listing.refused))
-    for done, entry in enumerate(listing.entries, 1):
-        try:
-            body = source.read(entry)
-            if body is None:
-                continue
-            digest = digest_of(body.data)
-            if before.get(entry.uri) != digest:
-                reading.chunks[entry.uri] = cut(entry, body.data)
-            reading.digests[entry.uri] = digest
-        except DocumentRefusedError as error:
-            reading.refused.append(Refusal(entry.uri, error.reason_code, error.reason))
-        if on_progress is not None:
-            on_progress(done, len(listing.entries))
-    return reading
-
-
-def _plan(
-    kb: str,
-    base: Snapshot | None,
-    before: Mapping[str, str],
-    reading: _Reading,
-    known: frozenset[str],
-) -> RefreshPlan:
-    refused = tuple(sorted(reading.refused, key=lambda refusal: refusal.uri))
-    changes = compare_documents(
-        before,
-        reading.digests,
-        refused=refused,
-        complete=reading.completeness is Completeness.COMPLETE,
-    )
-    chunks = tuple(chunk for uri in sorted(reading.chunks) for chunk in reading.chunks[uri])
-    return RefreshPlan(
-        kb=kb,
-        base=base,
-        added=changes.added,
-        edited=changes.edited,
-        moved=changes.moved,
-        removed=changes.removed,
-        kept=changes.kept,
-        unchanged=changes.unchanged,
-        documents_before=len(before),
-        refused=refused,
-        chunks=chunks,
-        to_embed=frozenset(chunk.digest for chunk in chunks) - known,
-        completeness=reading.completeness,
-        digest=plan_digest(base, changes, reading.digests, refused),
-    )
+    _note(draft, refreshed, cache)
+    reach("refresh.noted")
+    journal.clear()
+    reach("refresh.cleared")
+    return refreshed
 
 
 def _commit(
-    plan: RefreshPlan,
+    draft: Draft,
     index: Index,
     embedder: Embedder,
+    cache: ScanCache,
+    journal: VectorJournal,
     run_id: str,
     on_progress: OnProgress | None,
 ) -> Snapshot:
+    plan = draft.plan
     if plan.changes_nothing:
         msg = f"There is nothing to index for {plan.kb!r}."
         raise EmptyCorpusError(msg)
+    known = None if plan.base is None or plan.rebuild else index.probes(plan.base)
+    if plan.embedded or known is None:
+        known = _same_probes(embedder, known, plan.kb)
+        _embed(draft, embedder, cache, journal, on_progress)
+        reach("refresh.embedded")
+    reach("refresh.committing")
     return index.commit(
-        plan.chunks,
-        _vectors(plan, index, embedder, on_progress),
+        draft.spool.rows(),
+        base=None if plan.rebuild else plan.base,
         replaced=(*plan.edited, *plan.removed, *(move.old for move in plan.moved)),
-        embedder_fingerprint=embedder.fingerprint,
+        recipe=draft.recipe,
+        probes=known,
         run_id=run_id,
     )
 
 
-def _vectors(
-    plan: RefreshPlan, index: Index, embedder: Embedder, on_progress: OnProgress | None
-) -> dict[str, Vector]:
-    """Return a vector for every text of the plan: of the index where it has one, else made."""
-    texts = {chunk.digest: chunk.embedded_text for chunk in plan.chunks}
-    missing = sorted(plan.to_embed)
-    vectors = index.vectors_for(plan.base, texts.keys() - plan.to_embed)
-    if missing:
-        made = embedder.embed([texts[digest] for digest in missing], on_progress=on_progress)
-        checked = unit_length(made, (len(missing), embedder.dimension))
-        vectors.update(zip(missing, checked, strict=True))
-    return vectors
-
-
-def _require_same_embedder(index: Index, embedder: Embedder) -> None:
-    made_by = index.embedder_fingerprint()
-    if made_by is not None and made_by != embedder.fingerprint:
+def _same_probes(embedder: Embedder, known: Vectors | None, kb: str) -> Vectors:
+    """Return the embedder's probes; raise EmbedderChangedError if they are not the known ones."""
+    made = probes(embedder)
+    if known is not None and not same_space(known, made):
         msg = (
-            f"The index of {index.kb!r} was made by embedder {made_by[:12]}; the settings name "
-            f"{embedder.fingerprint[:12]}. Vectors of two embedders never mix: go back to the "
-            "model it was made with, or build the index anew under another name."
+            f"The embedder of {kb!r} makes other vectors than it did when the index was made, "
+            "under the same name: its model was changed where it is served. Vectors of two models "
+            "never mix. Serve the old model again, or set another `revision` under [embedder]: "
+            "then the index is made anew, beside the one that answers."
         )
         raise EmbedderChangedError(msg)
+    return made
 
 
-def _require_base(plan: RefreshPlan, index: Index) -> None:
-    if (head := index.head()) != plan.base:
+def _embed(
+    draft: Draft,
+    embedder: Embedder,
+    cache: ScanCache,
+    journal: VectorJournal,
+    on_progress: OnProgress | None,
+) -> None:
+    """Give every text of the plan its vector; each batch is journaled before the next is made."""
+    began, done, total = time.perf_counter(), 0, draft.plan.embedded
+    for texts in draft.spool.missing_texts(EMBED_BATCH):
+        made = embedder.embed(list(texts.values()))
+        vectors = unit_length(made, (len(texts), embedder.dimension))
+        fresh = dict(zip(texts, vectors, strict=True))
+        if total > EMBED_BATCH:
+            journal.keep(fresh)
+        draft.spool.keep(fresh)
+        done += len(texts)
+        if on_progress is not None:
+            on_progress(done, total)
+        reach("refresh.batch")
+    if total >= _LEAST_MEASURED:
+        speed = {draft.recipe.embedder: total / max(time.perf_counter() - began, 1e-3)}
+        draft.scan.notes["speed"] = cache.notes("speed") | speed
+
+
+def _note(draft: Draft, refreshed: Refreshed, cache: ScanCache) -> None:
+    """Write down what was seen, now that the index holds it."""
+    if draft.key is not None:
+        draft.scan.notes["calm"] = {"": remember(draft.key, draft.plan, refreshed)}
+    cache.save(draft.scan)
+
+
+def _require_base(draft: Draft, index: Index) -> None:
+    plan = draft.plan
+    head = index.head() if plan.rebuild else index.head(draft.recipe)
+    if head != plan.base:
         msg = (
             f"The plan was made on {plan.base or 'an empty index'}, but the index is at "
             f"{head or 'nothing'} now. Plan again with `driftline plan {plan.kb}`."

@@ -1,39 +1,39 @@
-"""The index: one LanceDB table per knowledge base. Nothing else imports lancedb."""
+"""The index: LanceDB tables by name and version. Opens them; nothing here ranks or compacts."""
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import lancedb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from retrieval import chunk_table as shape
+from retrieval import table_rows as rows
 from retrieval.durability import make_durable
+from retrieval.embedders import Vector, Vectors
 from retrieval.errors import (
     BadVectorsError,
-    EmbedderChangedError,
     IndexCorruptError,
+    PlanMismatchError,
     SnapshotMissingError,
 )
-from retrieval.records import KB_NAME, Chunk, Hit, Snapshot
+from retrieval.records import KB_NAME, Chunk, DocumentState, Hit, Recipe, Snapshot
 
-Vector = NDArray[np.float32]
-
-FORMAT = b"1"
-_FORMAT_KEY, _EMBEDDER_KEY = b"driftline.format", b"driftline.embedder"
-_FILTER_VALUES = 1_000  # in one IN (…): keeps a filter under 100 kB
+FILTER_VALUES = 1_000  # in one IN (…): keeps a filter under 100 kB
+_KEPT_HANDLES = 4
 _LANCE_ERRORS = (ValueError, RuntimeError, OSError)
+
+Rows = Iterable[tuple[Sequence[Chunk], Sequence[Vector]]]
 
 
 class Index:
-    """The chunks of one knowledge base, every version of them.
+    """The chunks of one knowledge base: a table for each recipe, and every version of it.
 
-    Reading is pinned: each call opens its own handle at the snapshot it is given, so that a
-    refresh that lands meanwhile changes nothing. Reading never creates a file.
+    Reading is pinned: each call reads the snapshot it is given, so that a refresh that lands
+    meanwhile changes nothing. Reading never creates a file. Of two tables the one with the higher
+    generation is the newer.
     """
 
     def __init__(self, folder: Path, kb: str) -> None:
@@ -42,74 +42,92 @@ class Index:
             raise ValueError(msg)
         self.kb = kb
         self._folder = folder
+        self._handles: dict[Snapshot, lancedb.table.LanceTable] = {}
 
-    def head(self) -> Snapshot | None:
-        """Return the newest snapshot, or None if nothing was ever committed."""
-        return Snapshot(self.kb, int(self._open().version)) if self._exists() else None
+    def head(self, recipe: Recipe | None = None) -> Snapshot | None:
+        """Return the newest snapshot, of the tables that follow the recipe if one is given."""
+        for generation in reversed(self._generations()):
+            table = self._open(generation)
+            if recipe is None or rows.recipe_of(table.schema) == recipe:
+                return Snapshot(self.kb, int(table.version), generation=generation)
+        return None
 
-    def embedder_fingerprint(self) -> str | None:
-        """Return the fingerprint of the embedder that all vectors here come from."""
-        return _metadata(self._open(), _EMBEDDER_KEY) if self._exists() else None
+    def donors(self, embedder_fingerprint: str) -> tuple[Snapshot, ...]:
+        """Return the newest snapshot of each table with vectors of this embedder."""
+        found = []
+        for generation in reversed(self._generations()):
+            table = self._open(generation)
+            if rows.recipe_of(table.schema).embedder == embedder_fingerprint:
+                found.append(Snapshot(self.kb, int(table.version), generation=generation))
+        return tuple(found)
 
-    def documents(self, snapshot: Snapshot | None) -> dict[str, str]:
-        """Return each document's uri with the digest of its bytes; none for no snapshot."""
+    def probes(self, snapshot: Snapshot) -> Vectors:
+        """Return what the embedder made of its probe texts when the table was made."""
+        return rows.probes_of(self._pinned(snapshot).schema)
+
+    def documents(self, snapshot: Snapshot | None) -> dict[str, DocumentState]:
+        """Return each document's uri with what the snapshot holds of it; none for no snapshot."""
         if snapshot is None:
             return {}
-        read = self._read(snapshot, ["uri", "document_digest"])
-        return dict(zip(read["uri"].to_pylist(), read["document_digest"].to_pylist(), strict=True))
+        # Every document has exactly one first chunk.
+        batches = self._scan(snapshot, ["uri", "document_digest", "trust"], "ordinal = 0")
+        return {
+            uri: DocumentState(digest, trust)
+            for batch in batches
+            for uri, digest, trust in zip(*_lists(batch), strict=True)
+        }
 
-    def known_digests(self, snapshot: Snapshot | None) -> frozenset[str]:
-        """Return the digest of every text that has a vector in the snapshot."""
-        if snapshot is None:
-            return frozenset()
-        return frozenset(self._read(snapshot, ["digest"])["digest"].to_pylist())
-
-    def vectors_for(self, snapshot: Snapshot | None, digests: Collection[str]) -> dict[str, Vector]:
+    def vectors_for(self, snapshot: Snapshot, digests: Collection[str]) -> dict[str, Vector]:
         """Return the vector of each of these text digests that the snapshot has."""
         found: dict[str, Vector] = {}
-        if snapshot is None:
-            return found
-        wanted = sorted(digests)
-        for start in range(0, len(wanted), _FILTER_VALUES):
-            clause = _is_one_of("digest", wanted[start : start + _FILTER_VALUES])
-            read = self._read(snapshot, ["digest", "vector"], where=clause)
-            found.update(zip(read["digest"].to_pylist(), _matrix(read["vector"]), strict=True))
+        for clause in _clauses("digest", sorted(digests)):
+            for batch in self._scan(snapshot, ["digest", "vector"], clause):
+                vectors = rows.matrix(batch.column("vector"))
+                found.update(zip(batch.column("digest").to_pylist(), vectors, strict=True))
         return found
+
+    def chunks_of(self, snapshot: Snapshot, uris: Collection[str]) -> Iterator[list[Chunk]]:
+        """Yield the chunks of these documents as they stand in the snapshot."""
+        for clause in _clauses("document", sorted(map(rows.document_key, uris))):
+            for batch in self._scan(snapshot, ["id", *rows.CHUNK_COLUMNS], clause):
+                yield rows.chunks_from(batch)
 
     def commit(
         self,
-        chunks: Sequence[Chunk],
-        vectors: Mapping[str, Vector],
+        content: Rows,
         *,
-        replaced: Iterable[str],
-        embedder_fingerprint: str,
+        base: Snapshot | None,
+        replaced: Collection[str],
+        recipe: Recipe,
+        probes: Vectors,
         run_id: str,
     ) -> Snapshot:
-        """Write the chunks in one atomic commit and return its snapshot; `settle` makes it last.
+        """Write chunks and their vectors in one atomic commit; `settle` makes it last.
 
-        `replaced` are the uris whose chunks of before go, unless they are among the new ones; a
-        removed document is one that is replaced by nothing. `vectors` are by text digest.
+        The commit changes the table of the base, which must be its newest version; `replaced` are
+        the uris whose chunks of before go unless they are among the new ones: a removed document
+        is one that is replaced by nothing. Without a base the rows become a table of their own.
+        `content` is asked for its batches from another thread, and must not read from this index.
         """
-        if self._exists():
-            table = self._open()
-            _require_embedder(table, embedder_fingerprint)
-            self._merge(table, _rows(chunks, vectors, table.schema, run_id), replaced)
-        else:
-            schema = _schema(len(vectors[chunks[0].digest]), embedder_fingerprint)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            rows = _rows(chunks, vectors, schema, run_id)
-            table = self._connection.create_table(self.kb, rows)
-        return Snapshot(self.kb, int(table.version))
+        if base is not None:
+            return self._merge(base, content, replaced, run_id)
+        schema = rows.schema_of(recipe, probes)
+        generation = max(self._generations(), default=0) + 1
+        self._folder.mkdir(parents=True, exist_ok=True)
+        reader = _reader(content, schema, run_id)
+        table = self._connection.create_table(self._name(generation), reader, schema=schema)
+        return Snapshot(self.kb, int(table.version), generation=generation)
 
-    def settle(self) -> None:
-        """Make the newest version safe against a power cut; LanceDB itself never syncs."""
-        make_durable(self._table_folder)
+    def settle(self, snapshot: Snapshot) -> None:
+        """Make a snapshot's table safe against a power cut; LanceDB itself never syncs."""
+        make_durable(self._table_folder(snapshot.generation))
 
     def chunk_table(self, snapshot: Snapshot, *, vectors: bool = False) -> pa.Table:
         """Return the chunk table of a snapshot, ordered by uri and ordinal."""
-        columns = [*shape.SCHEMA.names, *(["vector"] if vectors else [])]
-        read = self._read(snapshot, columns).select(columns)
-        return read.sort_by([("uri", "ascending"), ("ordinal", "ascending")])
+        columns = [*rows.CHUNK_COLUMNS, *(["vector"] if vectors else [])]
+        read = self._query(snapshot, columns)
+        table = rows.completed(self._run(snapshot, read.to_arrow), columns)
+        return table.sort_by([("uri", "ascending"), ("ordinal", "ascending")])
 
     def search(self, snapshot: Snapshot, vector: Vector, limit: int) -> tuple[Hit, ...]:
         """Return the chunks nearest to a vector of unit length, nearest first."""
@@ -118,7 +136,7 @@ class Index:
             raise BadVectorsError(msg)
         columns = ["id", "uri", "title", "headings", "text", "_distance"]
         query = self._pinned(snapshot).search(vector).distance_type("cosine").limit(limit)
-        found = _fetch(snapshot, query.select(columns)).to_pylist()
+        found = self._run(snapshot, query.select(columns).to_arrow).to_pylist()
         hits = [
             Hit(
                 uri=row["uri"],
@@ -137,61 +155,79 @@ class Index:
         return int(self._pinned(snapshot).count_rows())
 
     def content_digest(self, snapshot: Snapshot) -> str:
-        """Return the sha256 over embedder and chunk ids: what the snapshot says, however it came.
+        """Return the sha256 over recipe and documents: what the snapshot says, however it came.
 
-        Two indexes of the same documents have the same content digest whatever their versions.
+        Two indexes of the same documents by the same recipe have the same content digest whatever
+        their versions: what a document's bytes become is decided by the recipe alone.
         """
-        ids = sorted(self._read(snapshot, ["id"])["id"].to_pylist())
-        fingerprint = _metadata(self._pinned(snapshot), _EMBEDDER_KEY)
-        return hashlib.sha256("\n".join([fingerprint, *ids]).encode()).hexdigest()
-
-    @property
-    def _table_folder(self) -> Path:
-        return self._folder / f"{self.kb}.lance"
+        recipe = rows.recipe_of(self._pinned(snapshot).schema)
+        states = self.documents(snapshot)
+        whole = hashlib.sha256(f"{recipe.embedder}\n{recipe.cutting}\n".encode())
+        for uri in sorted(states):
+            state = states[uri]
+            whole.update(f"{rows.document_key(uri)} {state.digest} {state.trust}\n".encode())
+        return whole.hexdigest()
 
     @cached_property
     def _connection(self) -> lancedb.DBConnection:
         return lancedb.connect(self._folder)
 
-    def _exists(self) -> bool:
-        """True once a commit landed. Asked of the disk, since connecting would make a folder."""
-        versions = self._table_folder / "_versions"
+    def _name(self, generation: int) -> str:
+        return self.kb if generation == 1 else f"{self.kb}.{generation}"
+
+    def _table_folder(self, generation: int) -> Path:
+        return self._folder / f"{self._name(generation)}.lance"
+
+    def _generations(self) -> list[int]:
+        """Return the tables that a commit landed in, oldest first.
+
+        Asked of the disk, since connecting would make a folder.
+        """
+        numbers = [1]
+        for path in self._folder.glob(f"{self.kb}.*.lance"):
+            number = path.name.removeprefix(f"{self.kb}.").removesuffix(".lance")
+            numbers += [int(number)] if re.fullmatch("[1-9][0-9]*", number) else []
+        return sorted(number for number in numbers if self._has_landed(number))
+
+    def _has_landed(self, generation: int) -> bool:
+        versions = self._table_folder(generation) / "_versions"
         return versions.is_dir() and any(versions.glob("*.manifest"))
 
-    def _open(self) -> lancedb.table.LanceTable:
+    def _open(self, generation: int) -> lancedb.table.LanceTable:
         try:
-            table = self._connection.open_table(self.kb)
-            fits = table.schema.metadata and table.schema.metadata.get(_FORMAT_KEY) == FORMAT
+            table = self._connection.open_table(self._name(generation))
         except _LANCE_ERRORS as error:
             msg = (
                 f"The index of {self.kb!r} in {str(self._folder)!r} cannot be opened: {error}. "
                 "Look for the damage with `driftline verify`; older versions may be whole."
             )
             raise IndexCorruptError(msg) from error
-        if not fits:
+        if not rows.is_ours(table.schema):
             msg = (
-                f"The table {str(self._table_folder)!r} is not an index that this Driftline "
-                "reads: another program or a newer Driftline made it. Nothing was changed."
+                f"The table {str(self._table_folder(generation))!r} is not an index that this "
+                "Driftline reads: another program or another version of Driftline made it. "
+                "Nothing was changed."
             )
             raise IndexCorruptError(msg)
         return table
 
     def _pinned(self, snapshot: Snapshot) -> lancedb.table.LanceTable:
+        """Return a handle that stays at the snapshot; kept, since opening one costs CPU."""
         if snapshot.kb != self.kb:
             msg = f"{snapshot} is not a snapshot of {self.kb!r}."
             raise ValueError(msg)
-        if not self._exists():
+        if not self._has_landed(snapshot.generation):
             raise _missing(snapshot)
-        table = self._open()
-        try:
-            table.checkout(snapshot.version)
-        except _LANCE_ERRORS as error:
-            raise self._explain(snapshot, table, error) from error
-        return table
-
-    def _read(self, snapshot: Snapshot, columns: list[str], where: str | None = None) -> pa.Table:
-        query = self._pinned(snapshot).search().select(columns).limit(None)
-        return _fetch(snapshot, query.where(where) if where else query)
+        if snapshot not in self._handles:
+            table = self._open(snapshot.generation)
+            try:
+                table.checkout(snapshot.version)
+            except _LANCE_ERRORS as error:
+                raise self._explain(snapshot, table, error) from error
+            if len(self._handles) >= _KEPT_HANDLES:
+                self._handles.pop(next(iter(self._handles)))
+            self._handles[snapshot] = table
+        return self._handles[snapshot]
 
     def _explain(
         self, snapshot: Snapshot, table: lancedb.table.LanceTable, error: Exception
@@ -201,88 +237,66 @@ class Index:
             return _unreadable(snapshot, error)
         return _missing(snapshot)
 
+    def _query(
+        self, snapshot: Snapshot, columns: list[str], where: str | None = None
+    ) -> lancedb.query.LanceQueryBuilder:
+        table = self._pinned(snapshot)
+        query = table.search().select(rows.stored(table.schema, columns)).limit(None)
+        return query.where(where) if where else query
+
+    def _scan(
+        self, snapshot: Snapshot, columns: list[str], where: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield some columns batch by batch, in the order asked for."""
+        query = self._query(snapshot, columns, where)
+        try:
+            for batch in query.to_batches():
+                yield rows.completed(batch, columns)
+        except _LANCE_ERRORS as error:
+            raise _unreadable(snapshot, error) from error
+
     def _merge(
-        self, table: lancedb.table.LanceTable, rows: pa.Table, replaced: Iterable[str]
-    ) -> None:
-        scope = _is_one_of("document", sorted(map(document_key, replaced)))
+        self, base: Snapshot, content: Rows, replaced: Collection[str], run_id: str
+    ) -> Snapshot:
+        table = self._open(base.generation)
+        if table.version != base.version:
+            msg = f"{base} is not the newest version of its table any more, {table.version} is."
+            raise PlanMismatchError(msg)
+        scope = " OR ".join(_clauses("document", sorted(map(rows.document_key, replaced))))
         (
             table.merge_insert("id")
             .when_matched_update_all()
             .when_not_matched_insert_all()
-            .when_not_matched_by_source_delete(scope)
-            .execute(rows)
+            .when_not_matched_by_source_delete(scope or "false")
+            .execute(_reader(content, table.schema, run_id))
         )
+        return Snapshot(self.kb, int(table.version), generation=base.generation)
+
+    @staticmethod
+    def _run(snapshot: Snapshot, read: "lancedb.query.LanceQueryBuilder.to_arrow") -> pa.Table:
+        try:
+            return read()
+        except _LANCE_ERRORS as error:
+            raise _unreadable(snapshot, error) from error
 
 
-def document_key(uri: str) -> str:
-    """Return the sha256 of a uri, hex: what filters hold in its place, whatever it contains.
-
-    >>> len(document_key("x' OR '1'='1"))
-    64
-    """
-    return hashlib.sha256(uri.encode()).hexdigest()
+def _reader(content: Rows, schema: pa.Schema, run_id: str) -> pa.RecordBatchReader:
+    batches = (rows.batch_of(chunks, vectors, schema, run_id=run_id) for chunks, vectors in content)
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
-def _is_one_of(column: str, digests: Sequence[str]) -> str:
-    """Return a filter. The only place where one is written, and only hex goes into it."""
+def _clauses(column: str, digests: Sequence[str]) -> Iterator[str]:
+    """Yield filters. The only place where one is written, and only hex goes into it."""
     if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests):
         msg = "A filter may hold sha256 digests only."
         raise ValueError(msg)
-    if not digests:
-        return "false"
-    listed = ", ".join(f"'{digest}'" for digest in digests)
-    return f"{column} IN ({listed})"
+    for start in range(0, len(digests), FILTER_VALUES):
+        listed = ", ".join(f"'{digest}'" for digest in digests[start : start + FILTER_VALUES])
+        yield f"{column} IN ({listed})"
 
 
-def _rows(
-    chunks: Sequence[Chunk], vectors: Mapping[str, Vector], schema: pa.Schema, run_id: str
-) -> pa.Table:
-    distinct = {chunk.id: chunk for chunk in chunks}  # two rows of one new key would both stay
-    ordered = [distinct[key] for key in sorted(distinct)]
-    width = schema.field("vector").type.list_size
-    flat = np.concatenate([vectors[chunk.digest] for chunk in ordered] or [np.empty(0, np.float32)])
-    columns = shape.columns_of(ordered) | {
-        "id": [chunk.id for chunk in ordered],
-        "document": [document_key(chunk.uri) for chunk in ordered],
-        "run_id": [run_id] * len(ordered),
-        "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), width),
-    }
-    return pa.table({name: columns[name] for name in schema.names}, schema=schema)
-
-
-def _schema(width: int, embedder_fingerprint: str) -> pa.Schema:
-    own = [pa.field(name, pa.string(), nullable=False) for name in ("id", "document", "run_id")]
-    vector = pa.field("vector", pa.list_(pa.float32(), width), nullable=False)
-    return pa.schema(
-        [*own, *shape.FIELDS, vector],
-        metadata={_FORMAT_KEY: FORMAT, _EMBEDDER_KEY: embedder_fingerprint.encode()},
-    )
-
-
-def _fetch(snapshot: Snapshot, query: lancedb.query.LanceQueryBuilder) -> pa.Table:
-    try:
-        return query.to_arrow()
-    except _LANCE_ERRORS as error:
-        raise _unreadable(snapshot, error) from error
-
-
-def _matrix(column: pa.ChunkedArray) -> Vector:
-    whole = column.combine_chunks()
-    rows: Vector = whole.flatten().to_numpy().reshape(len(whole), whole.type.list_size)
-    return rows
-
-
-def _require_embedder(table: lancedb.table.LanceTable, fingerprint: str) -> None:
-    if (made_by := _metadata(table, _EMBEDDER_KEY)) != fingerprint:
-        msg = (
-            f"The index was made by embedder {made_by[:12]}, these vectors come from "
-            f"{fingerprint[:12]}. Vectors of two embedders never mix."
-        )
-        raise EmbedderChangedError(msg)
-
-
-def _metadata(table: lancedb.table.LanceTable, key: bytes) -> str:
-    return str(table.schema.metadata[key].decode())
+def _lists(batch: pa.RecordBatch) -> list[list[str]]:
+    return [column.to_pylist() for column in batch.columns]
 
 
 def _missing(snapshot: Snapshot) -> SnapshotMissingError:

@@ -1,5 +1,7 @@
 """Where documents come from: one protocol, one file for each kind of source."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Protocol
 
 from retrieval.records import Body, Entry, Listing
@@ -26,3 +28,36 @@ class Source(Protocol):
         Raises DocumentRefusedError if it cannot be had.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A source as one knowledge base uses it.
+
+    `name` is empty for an only source; else it begins the uri of each of its documents, as in
+    `handbook:guide/intro.md`. `settings` says what chose the documents: with other settings an
+    unchanged place may well hold other documents.
+    """
+
+    source: Source
+    name: str = ""
+    trust: str = "trusted"
+    settings: str = ""
+
+    def uri_of(self, uri: str) -> str:
+        """Return the uri that a document of this source has in the knowledge base."""
+        return f"{self.name}:{uri}" if self.name else uri
+
+
+def source_name(uri: str, names: Collection[str]) -> str | None:
+    """Return which of the named sources a uri is of; None for one that is not named any more.
+
+    >>> source_name("a.md", {""}), source_name("web:a.md", {"web", "git"})
+    ('', 'web')
+    >>> source_name("a.md", {"web", "git"}) is None
+    True
+    """
+    if "" in names:
+        return ""
+    name = uri.partition(":")[0]
+    return name if name in names else None

@@ -3,12 +3,14 @@
 import os
 import re
 import stat
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from retrieval.errors import DocumentRefusedError, SourceUnreachableError
 from retrieval.records import Body, Completeness, Entry, Listing, Refusal, RefusalCode
+from retrieval.sources.folder_fingerprint import SETTLED_NANOSECONDS, folder_fingerprint
 from retrieval.sources.patterns import Patterns
 
 TEXT_FILES = ("**/*.md", "**/*.rst", "**/*.txt")
@@ -64,17 +66,21 @@ class FolderSource:
         self._max_bytes = max_bytes
 
     def fingerprint(self) -> str | None:
-        """Return None: a folder is listed to see whether it changed."""
-        return None
+        """Return a digest of names, sizes, times and inodes; None for one that changed just now."""
+        return folder_fingerprint(self._real_root(), self._patterns.skip)
 
     def list_documents(self) -> Listing:
         """Walk the folder. A sub-folder that cannot be read makes the listing partial."""
-        walk = _Walk(self._real_root(), self._patterns, self._max_bytes)
+        root = self._real_root()
+        place = os.stat(root)  # noqa: PTH116 a path may hold any bytes
+        walk = _Walk(root, self._patterns, self._max_bytes)
         walk.walk()
         return Listing(
             tuple(sorted(walk.entries, key=lambda entry: entry.uri)),
             Completeness.PARTIAL if walk.denied else Completeness.COMPLETE,
             tuple(sorted(walk.refused, key=lambda refusal: refusal.uri)),
+            reason="a folder in it cannot be listed" if walk.denied else "",
+            identity=f"{place.st_dev}:{place.st_ino}",
         )
 
     def read(self, entry: Entry, *, unless: str | None = None) -> Body | None:
@@ -107,7 +113,9 @@ class FolderSource:
         for _ in range(READ_TRIES):
             before, data, after = self._read_once(root, os.path.relpath(real, root))
             if _identity(before) == _identity(after) and len(data) == after.st_size:
-                return Body(data, stamp_of(after), modified_at=_moment(after.st_mtime))
+                settled = after.st_ctime_ns < time.time_ns() - SETTLED_NANOSECONDS
+                stamp = stamp_of(after) if settled else None
+                return Body(data, stamp, modified_at=_moment(after.st_mtime))
         reason = f"it changed while it was read, {READ_TRIES} times"
         raise DocumentRefusedError(RefusalCode.CHANGING, reason)
 

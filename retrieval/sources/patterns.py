@@ -1,5 +1,7 @@
 """Which paths of a source are documents, by gitignore-style patterns. Only file with pathspec."""
 
+import re
+
 from pathspec import PathSpec
 
 
@@ -12,17 +14,23 @@ class Patterns:
     """
 
     def __init__(self, include: tuple[str, ...], exclude: tuple[str, ...] = ()) -> None:
+        self._skips = bool(exclude)
+        # `*.md` and `**/*.md` take in every name with that ending: no need for an expression.
+        simple = (re.fullmatch(r"(?:\*\*/)?\*(\.\w+)", pattern) for pattern in include)
+        negated = any(pattern.startswith("!") for pattern in include)
+        self._endings = () if negated else tuple(found[1] for found in simple if found)
         self._include = PathSpec.from_lines("gitignore", include)
         self._exclude = PathSpec.from_lines("gitignore", exclude)
 
     def choose(self, path: str) -> bool:
         """True if the path of a file is included and not excluded."""
         plain = _one_line(path)
-        return self._include.match_file(plain) and not self._exclude.match_file(plain)
+        included = plain.endswith(self._endings) or self._include.match_file(plain)
+        return included and not (self._skips and self._exclude.match_file(plain))
 
     def skip(self, folder: str) -> bool:
         """True if a folder, its path ending in /, is excluded with all that is in it."""
-        return self._exclude.match_file(_one_line(folder))
+        return self._skips and self._exclude.match_file(_one_line(folder))
 
 
 def _one_line(path: str) -> str:

@@ -10,9 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.planning import RefreshLimits, guard
-from retrieval.records import Refreshed, RefreshPlan
-from retrieval.refresh import apply_refresh, plan_refresh
+from retrieval.drafting import Draft, plan_refresh
+from retrieval.embedders import PROBE_TEXTS
+from retrieval.guards import RefreshLimits, guard
+from retrieval.records import Chunk, Refreshed, RefreshPlan
+from retrieval.refresh import apply_refresh
+from retrieval.scan_cache import ScanCache
+from retrieval.sources import Feed, Source
 from retrieval.sources.folder import FolderSource, path_from_uri
 from retrieval.store import Index
 
@@ -24,7 +28,8 @@ DIMENSION = 8
 class HashingEmbedder:
     """Vectors from the text's own hash, tokens from its words: fast, and the same everywhere.
 
-    It keeps every text it embedded, so that a test can say what was embedded and what was not.
+    It keeps every text it embedded, so that a test can say what was embedded and what was not;
+    the probes, which tell embedders apart, are not counted.
     """
 
     fingerprint: str = "a" * 64
@@ -38,7 +43,7 @@ class HashingEmbedder:
     def embed(
         self, texts: Sequence[str], *, on_progress: Callable[[int, int], None] | None = None
     ) -> NDArray[np.float32]:
-        self.embedded += texts
+        self.embedded += [text for text in texts if text not in PROBE_TEXTS]
         if on_progress is not None:
             on_progress(len(texts), len(texts))
         rows = np.array([_numbers(text) for text in texts], dtype=np.float32)
@@ -58,6 +63,7 @@ class Corpus:
     folder: Path
     index: Index
     embedder: HashingEmbedder
+    cache: ScanCache = field(default_factory=lambda: ScanCache(None))
 
     @property
     def source(self) -> FolderSource:
@@ -77,16 +83,35 @@ class Corpus:
     def path(self, uri: str) -> str:
         return f"{self.folder}/{path_from_uri(uri)}"
 
-    def plan(self) -> RefreshPlan:
-        return plan_refresh(self.source, self.index, self.embedder)
+    def draft(self, source: Source | None = None) -> Draft:
+        feeds = (Feed(source or self.source),)
+        return plan_refresh(feeds, self.index, self.embedder, cache=self.cache)
+
+    def plan(self, source: Source | None = None) -> RefreshPlan:
+        with self.draft(source) as draft:
+            return draft.plan
+
+    def chunks(self) -> list[Chunk]:
+        """Return the chunks that a refresh would write."""
+        with self.draft() as draft:
+            draft.spool.keep(dict.fromkeys(_digests(draft), np.zeros(DIMENSION, np.float32)))
+            return [chunk for chunks, _ in draft.spool.rows() for chunk in chunks]
+
+    def apply(self, draft: Draft, *, run_id: str = "run") -> Refreshed:
+        return apply_refresh(draft, self.index, self.embedder, run_id=run_id, cache=self.cache)
 
     def refresh(self, *, run_id: str = "run") -> Refreshed:
-        return apply_refresh(self.plan(), self.index, self.embedder, run_id=run_id)
+        with self.draft() as draft:
+            return self.apply(draft, run_id=run_id)
+
+    def planned_refresh(self, source: Source | None = None) -> tuple[RefreshPlan, Refreshed]:
+        with self.draft(source) as draft:
+            return draft.plan, self.apply(draft)
 
     def guarded_refresh(self, *, accepted: str | None = None) -> Refreshed:
-        plan = self.plan()
-        guard(plan, RefreshLimits(), accepted)
-        return apply_refresh(plan, self.index, self.embedder, run_id="run")
+        with self.draft() as draft:
+            guard(draft.plan, RefreshLimits(), accepted)
+            return self.apply(draft)
 
     def texts(self) -> dict[str, str]:
         """Return the newest snapshot's text of each document, chunks joined."""
@@ -97,6 +122,10 @@ class Corpus:
         for row in self.index.chunk_table(head).to_pylist():
             joined.setdefault(row["uri"], []).append(row["text"])
         return {uri: "\n\n".join(parts) for uri, parts in joined.items()}
+
+
+def _digests(draft: Draft) -> list[str]:
+    return [digest for digests in draft.spool.missing_digests() for digest in digests]
 
 
 def paragraph(seed: str, *, words: int = 12) -> str:

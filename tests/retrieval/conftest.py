@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.embedding import LocalEmbedder
+from retrieval.scan_cache import ScanCache
 from retrieval.store import Index
 from tests.retrieval.builders import KB, Corpus, HashingEmbedder
 
@@ -14,7 +15,8 @@ from tests.retrieval.builders import KB, Corpus, HashingEmbedder
 def corpus(tmp_path: Path) -> Corpus:
     folder = tmp_path / "source"
     folder.mkdir()
-    return Corpus(folder, Index(tmp_path / "index", KB), HashingEmbedder())
+    cache = ScanCache(tmp_path / "scan.db")
+    return Corpus(folder, Index(tmp_path / "index", KB), HashingEmbedder(), cache)
 
 
 @pytest.fixture(scope="session")

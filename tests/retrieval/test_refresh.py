@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.drafting import plan_refresh
 from retrieval.errors import (
-    EmbedderChangedError,
     EmptyCorpusError,
     PlanMismatchError,
     SourceUnreachableError,
 )
 from retrieval.records import Completeness, Move, RefusalCode, Snapshot
-from retrieval.refresh import apply_refresh, plan_refresh
+from retrieval.refresh import apply_refresh
+from retrieval.sources import Feed
 from retrieval.sources.folder import FolderSource
 from retrieval.store import Index
 from tests.retrieval.builders import KB, Corpus, HashingEmbedder, paragraph
@@ -74,8 +75,7 @@ def test_a_renamed_document_is_not_embedded_again(corpus: Corpus):
     corpus.write({"new/name.md": LONG})
     corpus.delete("a.md")
 
-    plan = corpus.plan()
-    apply_refresh(plan, corpus.index, corpus.embedder, run_id="run")
+    plan, _ = corpus.planned_refresh()
 
     assert plan.moved == (Move("a.md", "new/name.md"),)
     assert corpus.embedder.embedded == []
@@ -88,8 +88,7 @@ def test_a_copied_document_is_added_and_not_embedded_again(corpus: Corpus):
     corpus.embedder.embedded.clear()
     corpus.write({"copy.md": LONG})
 
-    plan = corpus.plan()
-    apply_refresh(plan, corpus.index, corpus.embedder, run_id="run")
+    plan, _ = corpus.planned_refresh()
 
     assert plan.added == ("copy.md",)
     assert corpus.embedder.embedded == []
@@ -185,8 +184,7 @@ def test_a_refused_document_keeps_its_old_text_and_is_told(corpus: Corpus):
     corpus.refresh()
     corpus.write({"a.md": b"\0binary", "b.md": "beta, edited"})
 
-    plan = corpus.plan()
-    apply_refresh(plan, corpus.index, corpus.embedder, run_id="run")
+    plan, _ = corpus.planned_refresh()
 
     assert [(refusal.uri, refusal.code) for refusal in plan.refused] == [
         ("a.md", RefusalCode.BINARY)
@@ -235,13 +233,13 @@ def test_the_same_source_on_the_same_base_gives_the_same_plan(corpus: Corpus):
 
 def test_a_plan_on_an_older_snapshot_is_refused(corpus: Corpus):
     corpus.write({"a.md": "alpha"})
-    stale = corpus.plan()
-    corpus.refresh()
+    with corpus.draft() as stale:
+        corpus.refresh()
 
-    with pytest.raises(
-        PlanMismatchError, match="made on an empty index, but the index is at docs@1"
-    ):
-        apply_refresh(stale, corpus.index, corpus.embedder, run_id="run")
+        with pytest.raises(
+            PlanMismatchError, match="made on an empty index, but the index is at docs@1"
+        ):
+            corpus.apply(stale)
 
 
 def test_applying_a_plan_for_nothing_to_nothing_is_refused(corpus: Corpus):
@@ -249,20 +247,11 @@ def test_applying_a_plan_for_nothing_to_nothing_is_refused(corpus: Corpus):
         corpus.refresh()
 
 
-def test_another_embedder_is_refused_before_anything_is_read(corpus: Corpus):
-    corpus.write({"a.md": "alpha"})
-    corpus.refresh()
-    other = HashingEmbedder(fingerprint="b" * 64)
-
-    with pytest.raises(EmbedderChangedError, match=r"aaaaaaaaaaaa.*bbbbbbbbbbbb"):
-        plan_refresh(FolderSource(Path("/nowhere")), corpus.index, other)
-
-
 def test_a_missing_folder_is_an_error_and_not_an_empty_listing(corpus: Corpus, tmp_path: Path):
     source = FolderSource(tmp_path / "unmounted")
 
     with pytest.raises(SourceUnreachableError, match="unmounted"):
-        plan_refresh(source, corpus.index, corpus.embedder)
+        corpus.plan(source)
 
 
 def test_a_partial_listing_removes_and_moves_nothing(corpus: Corpus):
@@ -273,8 +262,7 @@ def test_a_partial_listing_removes_and_moves_nothing(corpus: Corpus):
     complete = corpus.source.list_documents()
     partial = type(complete)(complete.entries, Completeness.PARTIAL)
 
-    plan = plan_refresh(_Listed(corpus, partial), corpus.index, corpus.embedder)
-    apply_refresh(plan, corpus.index, corpus.embedder, run_id="run")
+    plan, _ = corpus.planned_refresh(_Listed(corpus, partial))
 
     assert (plan.removed, plan.moved) == ((), ())
     assert plan.kept == ("a.md", "c.md", "sub/b.md")
@@ -288,6 +276,9 @@ class _Listed:
         self._listing = listing
         self.read = corpus.source.read
 
+    def fingerprint(self) -> None:
+        return None
+
     def list_documents(self):
         return self._listing
 
@@ -298,7 +289,7 @@ def test_a_document_that_vanishes_before_it_is_read_stays_one_more_run(corpus: C
     source = _Listed(corpus, corpus.source.list_documents())
     corpus.delete("b.md")
 
-    plan = plan_refresh(source, corpus.index, corpus.embedder)
+    plan = corpus.plan(source)
 
     assert [refusal.code for refusal in plan.refused] == [RefusalCode.VANISHED]
     assert (plan.removed, plan.kept) == ((), ("b.md",))
@@ -307,11 +298,13 @@ def test_a_document_that_vanishes_before_it_is_read_stays_one_more_run(corpus: C
 
 def test_chunks_never_exceed_the_window_even_if_more_is_asked_for(corpus: Corpus):
     corpus.write({"a.md": LONG})
+    feeds = (Feed(corpus.source),)
 
-    plan = plan_refresh(corpus.source, corpus.index, corpus.embedder, max_tokens=10_000)
+    with plan_refresh(feeds, corpus.index, corpus.embedder, max_tokens=10_000) as draft:
+        texts = [text for texts in draft.spool.missing_texts(100) for text in texts.values()]
 
-    sizes = corpus.embedder.count_tokens([chunk.embedded_text for chunk in plan.chunks])
-    assert max(sizes) <= corpus.embedder.max_tokens
+    assert len(texts) == draft.plan.embedded > 1
+    assert max(corpus.embedder.count_tokens(texts)) <= corpus.embedder.max_tokens
 
 
 def test_progress_counts_documents_and_then_texts(corpus: Corpus):
@@ -319,19 +312,19 @@ def test_progress_counts_documents_and_then_texts(corpus: Corpus):
     planned: list[tuple[int, int]] = []
     applied: list[tuple[int, int]] = []
 
-    plan = plan_refresh(
-        corpus.source,
+    with plan_refresh(
+        (Feed(corpus.source),),
         corpus.index,
         corpus.embedder,
         on_progress=lambda done, total: planned.append((done, total)),
-    )
-    apply_refresh(
-        plan,
-        corpus.index,
-        corpus.embedder,
-        run_id="run",
-        on_progress=lambda done, total: applied.append((done, total)),
-    )
+    ) as draft:
+        apply_refresh(
+            draft,
+            corpus.index,
+            corpus.embedder,
+            run_id="run",
+            on_progress=lambda done, total: applied.append((done, total)),
+        )
 
     assert planned == [(1, 2), (2, 2)]
     assert applied[-1] == (2, 2)

@@ -10,11 +10,11 @@ import pytest
 from retrieval.chunk_table import SCHEMA
 from retrieval.errors import (
     BadVectorsError,
-    EmbedderChangedError,
     IndexCorruptError,
+    PlanMismatchError,
     SnapshotMissingError,
 )
-from retrieval.records import Snapshot
+from retrieval.records import Recipe, Snapshot
 from retrieval.store import Index
 from tests.retrieval.builders import DIMENSION, KB, Corpus, HashingEmbedder
 
@@ -32,10 +32,8 @@ def test_an_index_that_was_never_written_has_no_head_and_makes_no_folder(tmp_pat
     index = Index(tmp_path / "index", KB)
 
     assert index.head() is None
-    assert index.embedder_fingerprint() is None
+    assert index.donors("a" * 64) == ()
     assert index.documents(None) == {}
-    assert index.known_digests(None) == frozenset()
-    assert index.vectors_for(None, {"a" * 64}) == {}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -141,12 +139,12 @@ def test_similarity_is_the_cosine(corpus: Corpus):
 
 def test_a_hit_is_found_again_by_its_chunk_id(corpus: Corpus):
     corpus.write({"a.md": "alpha"})
-    plan = corpus.plan()
+    [chunk] = corpus.chunks()
     snapshot = corpus.refresh().snapshot
 
     [hit] = corpus.index.search(snapshot, corpus.embedder.embed(["alpha"])[0], 1)
 
-    assert hit.chunk == plan.chunks[0].id
+    assert hit.chunk == chunk.id
 
 
 @pytest.mark.parametrize("version", [2, 99])
@@ -190,15 +188,15 @@ def test_an_emptied_data_file_is_a_corrupt_index(corpus: Corpus):
 def test_a_table_of_another_program_is_refused(tmp_path: Path):
     lancedb.connect(tmp_path).create_table(KB, pa.table({"id": ["x"]}))
 
-    with pytest.raises(IndexCorruptError, match="another program or a newer Driftline"):
+    with pytest.raises(IndexCorruptError, match="another program or another version"):
         Index(tmp_path, KB).head()
 
 
 def test_a_table_of_a_newer_format_is_refused(tmp_path: Path):
-    schema = pa.schema([pa.field("id", pa.string())], metadata={"driftline.format": "2"})
+    schema = pa.schema([pa.field("id", pa.string())], metadata={"driftline.format": "3"})
     lancedb.connect(tmp_path).create_table(KB, pa.table({"id": ["x"]}, schema=schema))
 
-    with pytest.raises(IndexCorruptError, match="newer Driftline"):
+    with pytest.raises(IndexCorruptError, match="another version of Driftline"):
         Index(tmp_path, KB).head()
 
 
@@ -215,37 +213,35 @@ def test_what_a_killed_first_build_left_behind_is_no_index_and_no_obstacle(corpu
     assert refreshed.snapshot == Snapshot(KB, 1)
 
 
-def test_vectors_of_another_embedder_are_not_written(corpus: Corpus):
+def test_a_commit_on_a_base_that_is_not_the_newest_is_refused(corpus: Corpus):
     corpus.write({"a.md": "alpha"})
-    snapshot = corpus.refresh().snapshot
+    old = corpus.refresh().snapshot
+    corpus.write({"a.md": "edited"})
+    newest = corpus.refresh().snapshot
 
-    with pytest.raises(EmbedderChangedError):
-        corpus.index.commit((), {}, replaced=["a.md"], embedder_fingerprint="b" * 64, run_id="run")
-
-    assert corpus.index.head() == snapshot
-
-
-def test_a_chunk_given_twice_is_one_row(corpus: Corpus):
-    corpus.write({"a.md": "alpha"})
-    [chunk] = corpus.plan().chunks
-    vectors = {chunk.digest: corpus.embedder.embed([chunk.embedded_text])[0]}
-
-    for _ in ("created", "merged"):
-        snapshot = corpus.index.commit(
-            (chunk, chunk), vectors, replaced=(), embedder_fingerprint="a" * 64, run_id="run"
+    with pytest.raises(PlanMismatchError, match="docs@1 is not the newest version"):
+        corpus.index.commit(
+            (),
+            base=old,
+            replaced=["a.md"],
+            recipe=Recipe("a" * 64, "cut"),
+            probes=np.eye(3, DIMENSION, dtype=np.float32),
+            run_id="run",
         )
-        assert corpus.index.count(snapshot) == 1
+
+    assert corpus.index.head() == newest
 
 
 def test_vectors_are_found_by_text_digest_however_many_are_asked_for(corpus: Corpus):
     corpus.write({"many.md": "\n\n".join(f"# H{at}\n\ntext {at}" for at in range(2_100))})
-    plan = corpus.plan()
+    chunks = corpus.chunks()
     snapshot = corpus.refresh().snapshot
+    digests = {chunk.digest for chunk in chunks}
 
-    vectors = corpus.index.vectors_for(snapshot, [*plan.to_embed, "f" * 64])
+    vectors = corpus.index.vectors_for(snapshot, [*digests, "f" * 64])
 
-    assert vectors.keys() == plan.to_embed
-    one = plan.chunks[1_234]
+    assert vectors.keys() == digests
+    one = chunks[1_234]
     assert np.allclose(vectors[one.digest], corpus.embedder.embed([one.embedded_text])[0])
     assert vectors[one.digest].shape == (DIMENSION,)
 
@@ -278,11 +274,11 @@ def test_two_knowledge_bases_share_a_folder_without_touching(corpus: Corpus, tmp
 
 def test_times_and_trust_come_back_as_they_went_in(corpus: Corpus):
     corpus.write({"a.md": "alpha"})
-    plan = corpus.plan()
+    [chunk] = corpus.chunks()
     snapshot = corpus.refresh().snapshot
 
     [row] = corpus.index.chunk_table(snapshot).to_pylist()
 
-    assert row["modified_at"] == plan.chunks[0].modified_at
+    assert row["modified_at"] == chunk.modified_at
     assert row["trust"] == "trusted"
-    assert row["document_digest"] == plan.chunks[0].document_digest
+    assert row["document_digest"] == chunk.document_digest

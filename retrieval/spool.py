@@ -1,0 +1,140 @@
+"""The chunks of a plan and their vectors, on disk until they are committed. Knows SQLite alone.
+
+A plan may hold a million chunks; memory holds a thousand. The file has no name in the file system:
+it is gone with the process, killed or not.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from retrieval.embedders import Vector
+from retrieval.records import Chunk, Flag, embedded_text
+
+BATCH = 1_000  # rows held in memory at once
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SCHEMA = """
+CREATE TABLE chunks (
+    number INTEGER PRIMARY KEY, id TEXT, uri TEXT, ordinal INTEGER, title TEXT, headings TEXT,
+    text TEXT, digest TEXT, normal_digest TEXT, document_digest TEXT, media_type TEXT,
+    modified_at INTEGER, trust TEXT, flags TEXT
+);
+CREATE TABLE texts (number INTEGER PRIMARY KEY, digest TEXT UNIQUE, vector BLOB);
+"""
+_ADD_CHUNK = "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_TEXT = "INSERT OR IGNORE INTO texts (number, digest) VALUES (?, ?)"
+_NEXT_DIGESTS = (
+    "SELECT number, digest FROM texts WHERE vector IS NULL AND number > ? ORDER BY number LIMIT ?"
+)
+_NEXT_TEXTS = (
+    "SELECT t.number, t.digest, c.headings, c.text FROM texts t JOIN chunks c USING (number) "
+    "WHERE t.vector IS NULL AND t.number > ? ORDER BY t.number LIMIT ?"
+)
+_NEXT_ROWS = (
+    "SELECT c.*, t.vector FROM chunks c JOIN texts t USING (digest) "
+    "WHERE c.number > ? ORDER BY c.number LIMIT ?"
+)
+
+
+class Spool:
+    """Chunks in the order they came, and one place for the vector of each distinct text."""
+
+    def __init__(self) -> None:
+        # Arrow asks for batches from a thread of its own; never two at once.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._database.executescript(_SCHEMA)
+        # One transaction for its whole life: nothing here has to survive the process.
+        self._database.execute("BEGIN")
+
+    def add(self, chunks: Iterable[Chunk]) -> None:
+        """Take in the chunks of one document."""
+        for chunk in chunks:
+            added = self._database.execute(_ADD_CHUNK, _values(chunk))
+            self._database.execute(_ADD_TEXT, (added.lastrowid, chunk.digest))
+
+    @property
+    def chunks(self) -> int:
+        """Count of chunks."""
+        return self._count("SELECT count(*) FROM chunks")
+
+    @property
+    def missing(self) -> int:
+        """Count of distinct texts that have no vector yet."""
+        return self._count("SELECT count(*) FROM texts WHERE vector IS NULL")
+
+    def missing_digests(self) -> Iterator[list[str]]:
+        """Yield the digests of the texts that have no vector yet, up to a thousand at a time."""
+        for rows in self._pages(_NEXT_DIGESTS, BATCH):
+            yield [digest for _, digest in rows]
+
+    def missing_texts(self, size: int) -> Iterator[dict[str, str]]:
+        """Yield what the embedder has to read, by digest, `size` at a time as documents have it."""
+        for rows in self._pages(_NEXT_TEXTS, size):
+            yield {
+                digest: embedded_text(tuple(json.loads(headings)), text)
+                for _, digest, headings, text in rows
+            }
+
+    def keep(self, vectors: Mapping[str, Vector]) -> None:
+        """Give texts their vectors."""
+        self._database.executemany(
+            "UPDATE texts SET vector = ? WHERE digest = ?",
+            [(vector.tobytes(), digest) for digest, vector in vectors.items()],
+        )
+
+    def rows(self) -> Iterator[tuple[list[Chunk], list[Vector]]]:
+        """Yield the chunks with their vectors, up to a thousand at a time; every text has one."""
+        for rows in self._pages(_NEXT_ROWS, BATCH):
+            vectors = [np.frombuffer(row[-1], dtype=np.float32) for row in rows]
+            yield [_chunk(row[1:-1]) for row in rows], vectors
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._database.close()
+
+    def _pages(self, query: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield pages of a query whose first column is the number it is ordered by."""
+        last = 0
+        while page := self._database.execute(query, (last, size)).fetchall():
+            last = page[-1][0]
+            yield page
+
+    def _count(self, query: str) -> int:
+        return int(self._database.execute(query).fetchone()[0])
+
+
+def _values(chunk: Chunk) -> tuple[object, ...]:
+    moment = chunk.modified_at
+    return (
+        chunk.id,
+        chunk.uri,
+        chunk.ordinal,
+        chunk.title,
+        json.dumps(chunk.headings),
+        chunk.text,
+        chunk.digest,
+        chunk.normal_digest,
+        chunk.document_digest,
+        chunk.media_type,
+        None if moment is None else (moment - _EPOCH) // _MICROSECOND,
+        chunk.trust,
+        " ".join(chunk.flags),
+    )
+
+
+def _chunk(row: tuple[Any, ...]) -> Chunk:
+    moment = row[10]
+    fields = [
+        *row[:4],
+        tuple(json.loads(row[4])),
+        *row[5:10],
+        None if moment is None else _EPOCH + moment * _MICROSECOND,
+        row[11],
+        tuple(map(Flag, row[12].split())),
+    ]
+    return Chunk(*fields)
