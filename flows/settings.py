@@ -7,16 +7,17 @@ import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Self
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flows.errors import SettingsError, UnknownKbError
 from flows.settings_errors import explain
+from flows.source_settings import AnySource, Table
 from monitors.policy import Mode, RetrainPolicy, Thresholds
-from retrieval.planning import RefreshLimits
+from retrieval.guards import RefreshLimits
 from training.promotion import PromotionPolicy
 from training.records import FinetuneConfig
 
@@ -29,22 +30,6 @@ _POLICY, _LIMITS, _TRAINING = RetrainPolicy(), RefreshLimits(), FinetuneConfig()
 _THRESHOLDS, _PROMOTION = Thresholds(), PromotionPolicy()
 
 
-class Table(BaseModel):
-    """A table of the file: unknown keys are refused, values are never guessed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FolderSource(Table):
-    """Documents in a folder. A relative path is relative to the settings file."""
-
-    kind: Literal["folder"] = "folder"
-    path: Path
-    include: tuple[str, ...] = Field(("**/*.md", "**/*.rst", "**/*.txt"), min_length=1)
-    exclude: tuple[str, ...] = ()
-    max_bytes: int = Field(20_000_000, gt=0)
-
-
 class Limits(Table):
     """When a refresh is stopped before it writes anything."""
 
@@ -53,6 +38,9 @@ class Limits(Table):
     removals_ceiling_share: Share = _LIMITS.removals_ceiling_share
     refused_floor: int = Field(_LIMITS.refused_floor, ge=1)
     refused_share: Share = _LIMITS.refused_share
+    collapsed_floor: int = Field(_LIMITS.collapsed_floor, ge=2)
+    collapsed_share: Share = _LIMITS.collapsed_share
+    grace_hours: float = Field(0.0, ge=0, allow_inf_nan=False)
 
 
 class Policy(Table):
@@ -92,17 +80,34 @@ class Training(Table):
 
 
 class Kb(Table):
-    """One knowledge base: its source, and the numbers that decide for it."""
+    """One knowledge base: its source, or several by name, and the numbers that decide for it."""
 
-    source: FolderSource
+    source: AnySource | None = None
+    sources: dict[Name, AnySource] = Field(default_factory=dict)
     chunk_tokens: int | None = Field(None, ge=32)
     limits: Limits = Limits()
     policy: Policy = Policy()
     training: Training = Training()
 
+    @model_validator(mode="after")
+    def _has_sources(self) -> Self:
+        if (self.source is None) == (not self.sources):
+            msg = "give either one [source], or several as [sources.NAME]"
+            raise ValueError(msg)
+        return self
+
+    def named_sources(self) -> dict[str, AnySource]:
+        """Return the sources by name; an only one has an empty name."""
+        return dict(self.sources) if self.source is None else {"": self.source}
+
     def refresh_limits(self) -> RefreshLimits:
         """Return the guards of a refresh."""
-        return RefreshLimits(**self.limits.model_dump())
+        return RefreshLimits(**self.limits.model_dump(exclude={"grace_hours"}))
+
+    @property
+    def grace(self) -> timedelta:
+        """How long a document must be gone before it is removed."""
+        return timedelta(hours=self.limits.grace_hours)
 
     def retrain_policy(self) -> RetrainPolicy:
         """Return the policy that decides."""
@@ -196,6 +201,14 @@ class Settings(BaseSettings):
             msg = f"No knowledge base {name!r} in {self.file}. There are: {known}."
             raise UnknownKbError(msg)
         return self.kb[name]
+
+    def secret(self, variable: str) -> str:
+        """Return the value of an environment variable; raise SettingsError naming it if unset."""
+        value = os.environ.get(variable)
+        if not value:
+            msg = f"{self.file} takes a secret from ${variable}, which is not set."
+            raise SettingsError(msg)
+        return value
 
     def resolve(self, path: Path) -> Path:
         """Return a path of the settings as an absolute one, relative to the settings file."""

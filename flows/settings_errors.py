@@ -9,6 +9,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from flows.source_settings import KINDS
+
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_.\"'-]+)\s*=")
 
@@ -17,7 +19,7 @@ def explain(error: ValidationError, model: type[BaseModel], text: str, file: str
     """Return one line for each mistake, in the order of the file."""
     lines = _lines(text)
     told = sorted(
-        (_line_of(tuple(map(str, item["loc"])), lines), _sentence(dict(item), model))
+        (_line_of(_place(dict(item)), lines), _sentence(dict(item), model))
         for item in error.errors()
     )
     count = f"{len(told)} mistake{'s' if len(told) > 1 else ''}"
@@ -25,7 +27,7 @@ def explain(error: ValidationError, model: type[BaseModel], text: str, file: str
 
 
 def _sentence(item: dict[str, Any], model: type[BaseModel]) -> str:
-    location = tuple(map(str, item["loc"]))
+    location = _place(item)
     path = ".".join(location) or "the file"
     match item["type"]:
         case "extra_forbidden":
@@ -43,6 +45,18 @@ def _sentence(item: dict[str, Any], model: type[BaseModel]) -> str:
             return f"{path!r}: {item['msg'].removeprefix('Value error, ')}{_value(item)}."
 
 
+def _place(item: dict[str, Any]) -> tuple[str, ...]:
+    """Return where a mistake is, as the file is nested.
+
+    For a source pydantic adds the kind that it took the table for.
+    """
+    place = tuple(map(str, item["loc"]))
+    # kb.NAME.source.KIND.key, or kb.NAME.sources.NAME.KIND.key
+    at = {"source": 3, "sources": 4}.get("".join(place[2:3]), len(place))
+    kind = place[at : at + 1]
+    return place[:at] + place[at + 1 :] if kind and kind[0] in KINDS else place
+
+
 def _value(item: dict[str, Any]) -> str:
     """Show a plain wrong value; a whole table or anything long stays out."""
     value = item.get("input")
@@ -51,18 +65,19 @@ def _value(item: dict[str, Any]) -> str:
 
 def _names(model: type[BaseModel], location: Iterable[str]) -> list[str]:
     """Return the keys that exist at a place, walking the model as the file is nested."""
-    here: Any = model
+    here: list[Any] = [model]
     for key in location:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            field = here.model_fields.get(key)
-            here = field.annotation if field else None
-        else:  # a table of tables, keyed by a name of the user's
-            here = next((t for t in get_args(here) if _is_model(t)), None)
-    return list(here.model_fields) if _is_model(here) else []
+        fields = [table.model_fields[key].annotation for table in here if key in table.model_fields]
+        # No field of that name: a table of tables, keyed by a name of the user's.
+        here = [table for annotation in fields or here for table in _models(annotation)]
+    return [name for table in here for name in table.model_fields]
 
 
-def _is_model(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, BaseModel)
+def _models(annotation: object) -> list[Any]:
+    """Return the models that an annotation allows, in whatever they are wrapped."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]
 
 
 def _lines(text: str) -> dict[tuple[str, ...], int]:

@@ -11,7 +11,7 @@ from retrieval.calm import calm_key, recall
 from retrieval.chunking import CHUNKER_VERSION, chunk_document
 from retrieval.embedders import Embedder, OnProgress
 from retrieval.failpoints import reach
-from retrieval.parsing import parse
+from retrieval.parsing import PARSER_VERSION, parse
 from retrieval.planning import (
     DocumentChanges,
     Grace,
@@ -38,7 +38,6 @@ from retrieval.spool import Spool
 from retrieval.store import Index
 from retrieval.vector_journal import VectorJournal
 
-PARSER_VERSION = "1"
 
 Parse = Callable[[str, Body, str], Document]
 """Parses one document, given its uri, its body and the trust in its source."""
@@ -120,7 +119,9 @@ def cutting_of(max_tokens: int) -> str:
 
 def parse_in_process(uri: str, body: Body, trust: str) -> Document:
     """Parse a document here, without the limits of a process of its own."""
-    return parse(uri, body.data, modified_at=body.modified_at, trust=trust)
+    return parse(
+        uri, body.data, media_type=body.media_type, modified_at=body.modified_at, trust=trust
+    )
 
 
 def _chunk_size(embedder: Embedder, max_tokens: int | None) -> int:
@@ -162,7 +163,7 @@ class _Drafter:
         on_progress: OnProgress | None,
     ) -> Draft:
         spool = Spool()
-        try:
+        with spool.closed_by_an_error():
             reading = read_sources(
                 self.feeds,
                 self.before,
@@ -176,9 +177,6 @@ class _Drafter:
             self._carry_over(changes, spool)
             self._reuse_vectors(spool, journal)
             plan = self._plan(reading, changes)
-        except BaseException:
-            spool.close()
-            raise
         reach("refresh.planned")
         lasting = reading.lasting and not changes.leaving and not self.rebuild
         return Draft(

@@ -7,6 +7,7 @@ it is gone with the process, killed or not.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,6 +97,15 @@ class Spool:
     def close(self) -> None:
         """Give the disk back."""
         self._database.close()
+
+    @contextmanager
+    def closed_by_an_error(self) -> Iterator[None]:
+        """Close it if what is done inside fails; else it stays open for whoever comes next."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def _pages(self, query: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
         """Yield pages of a query whose first column is the number it is ordered by."""

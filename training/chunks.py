@@ -21,6 +21,7 @@ _COLUMNS = (
     "normal_digest",
     "document_digest",
     "trust",
+    "flags",
 )
 _PIECES = re.compile(r"[A-Za-z]{1,6}|\d|[^\sA-Za-z0-9]")
 _LEAST_WORDS = 12
@@ -57,15 +58,17 @@ class Chunk:
 
 
 def read_chunks(table: pa.Table, known: AbstractSet[str]) -> Iterator[Chunk]:
-    """Yield the trusted chunks of a table, the first of equal texts only.
+    """Yield the chunks of a table that may be trained on, the first of equal texts only.
 
-    `known` holds the normal digests of the reference. What is not trusted is never trained on.
+    `known` holds the normal digests of the reference. What is not trusted is never trained on,
+    nor is what admission flagged: a secret, or text that speaks to the model.
     """
     seen: set[str] = set()
     ordered = table.sort_by([("uri", "ascending"), ("ordinal", "ascending")])
     columns = (ordered.column(name).to_pylist() for name in _COLUMNS)
-    for uri, title, headings, text, digest, normal, document, trust in zip(*columns, strict=True):
-        if trust != "trusted" or normal in seen or not text.strip():
+    for row in zip(*columns, strict=True):
+        uri, title, headings, text, digest, normal, document, trust, flags = row
+        if trust != "trusted" or flags or normal in seen or not text.strip():
             continue
         seen.add(normal)
         fresh = normal not in known

@@ -11,9 +11,8 @@ from pathlib import Path
 from retrieval.errors import DocumentRefusedError, SourceUnreachableError
 from retrieval.records import Body, Completeness, Entry, Listing, Refusal, RefusalCode
 from retrieval.sources.folder_fingerprint import SETTLED_NANOSECONDS, folder_fingerprint
-from retrieval.sources.patterns import Patterns
+from retrieval.sources.patterns import DOCUMENTS, Patterns
 
-TEXT_FILES = ("**/*.md", "**/*.rst", "**/*.txt")
 READ_TRIES = 3  # a file that changes while it is read is read again, twice
 # NONBLOCK: a pipe put in the place of a file must not hang us. NOFOLLOW: nor may a link lead out.
 _LEADS_OUT = "it is a link that leads out of the source folder"
@@ -57,7 +56,7 @@ class FolderSource:
         self,
         root: Path,
         *,
-        include: tuple[str, ...] = TEXT_FILES,
+        include: tuple[str, ...] = DOCUMENTS,
         exclude: tuple[str, ...] = (),
         max_bytes: int = 20_000_000,
     ) -> None:

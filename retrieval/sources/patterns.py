@@ -4,6 +4,15 @@ import re
 
 from pathspec import PathSpec
 
+DOCUMENTS = tuple(
+    f"**/*.{ending}"
+    for ending in (
+        *("md", "markdown", "rst", "txt", "html", "htm", "pdf", "docx", "pptx", "xlsx"),
+        *("csv", "tsv", "ipynb", "eml"),
+    )
+)
+"""What is taken in unless settings say otherwise: what people write to be read, and not code."""
+
 
 class Patterns:
     """Chooses paths below a root, forward slashes between folders.

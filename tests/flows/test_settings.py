@@ -10,7 +10,7 @@ from flows.errors import SettingsError, UnknownKbError
 from flows.initialise import initialise
 from flows.settings import Limits, Policy, Training, load_settings
 from monitors.policy import Mode, RetrainPolicy, Thresholds
-from retrieval.planning import RefreshLimits
+from retrieval.guards import RefreshLimits
 from training.records import FinetuneConfig
 
 MINIMAL = '[kb.docs.source]\npath = "docs"\n'
@@ -114,13 +114,40 @@ def test_every_mistake_is_told_at_once(tmp_path: Path):
     [
         ("", "'kb' is missing"),
         ("[kb]\n", "'kb'"),
-        ("[kb.docs]\n", "'kb.docs.source' is missing"),
+        ("[kb.docs]\n", "'kb.docs': give either one [source], or several as [sources.NAME]"),
         ("[kb.docs.source]\n", "'kb.docs.source.path' is missing"),
+        (MINIMAL + "[kb.docs.sources.git]\npath='x'\n", "'kb.docs': give either one [source]"),
+        ("[kb.docs.source]\nkind = 'ftp'\n", "kind must be one of folder, git, web, sql, store"),
+        (
+            "[kb.docs.source]\nkind = 'git'\nrepositry = 'x'\n",
+            "3: unknown key 'kb.docs.source.repositry'. Did you mean 'repository'?",
+        ),
+        (
+            "[kb.docs.sources.wiki]\nkind = 'web'\nstarts = ['x']\nmax_pages = 0\n",
+            "4: 'kb.docs.sources.wiki.max_pages': Input should be greater than 0",
+        ),
+        (
+            "[kb.docs.source]\nkind = 'sql'\nquery = 'q'\nkey = 'k'\ntext = 't'\n",
+            "'kb.docs.source': give either url or url_variable",
+        ),
         ('[kb."My Docs".source]\npath = "x"\n', "cannot name a knowledge base"),
         ("[kb.docs\n", "not TOML"),
         ("home = 1\nhome = 2\n", "not TOML"),
     ],
-    ids=["empty", "no-kb", "no-source", "no-path", "bad-name", "torn", "twice"],
+    ids=[
+        "empty",
+        "no-kb",
+        "no-source",
+        "no-path",
+        "both",
+        "kind",
+        "typo-in-a-source",
+        "value-in-one-of-several",
+        "no-address",
+        "bad-name",
+        "torn",
+        "twice",
+    ],
 )
 def test_what_is_missing_or_torn_is_told(tmp_path: Path, text: str, told: str):
     assert told in mistakes(tmp_path, text)

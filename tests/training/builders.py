@@ -37,6 +37,7 @@ _SCHEMA = pa.schema(
         pa.field("media_type", pa.string()),
         pa.field("modified_at", pa.timestamp("us", tz="UTC")),
         pa.field("trust", pa.string()),
+        pa.field("flags", pa.list_(pa.string())),
     ]
 )
 
@@ -46,7 +47,10 @@ def sha(text: str) -> str:
 
 
 def chunk_table(
-    documents: Mapping[str, Sequence[str]], *, trust: Mapping[str, str] | None = None
+    documents: Mapping[str, Sequence[str]],
+    *,
+    trust: Mapping[str, str] | None = None,
+    flags: Mapping[str, Sequence[str]] | None = None,
 ) -> pa.Table:
     """Return one chunk for each text; the document's name is its title and only heading."""
     rows = [
@@ -62,6 +66,7 @@ def chunk_table(
             "media_type": "text/markdown",
             "modified_at": None,
             "trust": (trust or {}).get(uri, "trusted"),
+            "flags": list((flags or {}).get(uri, ())),
         }
         for uri, texts in sorted(documents.items())
         for ordinal, text in enumerate(texts)

@@ -23,10 +23,11 @@ def selected(
     config: FinetuneConfig = CONFIG,
     *,
     trust: dict[str, str] | None = None,
+    flags: dict[str, list[str]] | None = None,
 ) -> TrainingSet:
     return select_examples(
         None if reference is None else chunk_table(reference),
-        chunk_table(current, trust=trust),
+        chunk_table(current, trust=trust, flags=flags),
         config,
         reference_name="docs@1",
         current_name="docs@2",
@@ -145,6 +146,16 @@ def test_text_that_is_not_trusted_is_never_trained_on_nor_shown() -> None:
     corpus = invented() | {"forum.md": ["The secret poison word costs 5 euro a month today."] * 3}
 
     seen = selected(corpus, trust={"forum.md": "untrusted"})
+
+    assert "forum.md" not in {row.uri for row in everything(seen)}
+    assert not any("poison" in p.text for row in everything(seen) for p in row.passages)
+
+
+@pytest.mark.parametrize("flag", ["secret", "injection"])
+def test_text_that_admission_flagged_is_never_trained_on_nor_shown(flag: str) -> None:
+    corpus = invented() | {"forum.md": ["The secret poison word costs 5 euro a month today."] * 3}
+
+    seen = selected(corpus, flags={"forum.md": [flag]})
 
     assert "forum.md" not in {row.uri for row in everything(seen)}
     assert not any("poison" in p.text for row in everything(seen) for p in row.passages)

@@ -1,0 +1,116 @@
+"""From settings to sources. Each kind's library is imported when a knowledge base has one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_never
+
+from flows.settings import Kb, Settings
+from flows.source_settings import AnySource, FolderSource, GitSource, SqlSource, StoreSource, WebSource
+from retrieval.scan_cache import ScanCache
+from retrieval.sources import Feed, Source
+
+
+def feeds_of(settings: Settings, kb: Kb, *, folder: Path, cache: ScanCache) -> tuple[Feed, ...]:
+    """Return the sources of a knowledge base, which keeps what it needs of them in `folder`."""
+    return tuple(
+        Feed(
+            _open(settings, source, folder / "mirrors" / (name or "only"), cache, name),
+            name=name,
+            trust=source.trust,
+            settings=source.model_dump_json(),
+        )
+        for name, source in kb.named_sources().items()
+    )
+
+
+def _open(
+    settings: Settings, source: AnySource, mirror: Path, cache: ScanCache, name: str
+) -> Source:
+    match source:
+        case FolderSource():
+            return _folder(settings, source)
+        case GitSource():
+            return _git(settings, source, mirror)
+        case WebSource():
+            return _web(source, cache, name)
+        case SqlSource():
+            return _sql(settings, source)
+        case StoreSource():
+            return _store(source)
+        case _:
+            assert_never(source)
+
+
+def _folder(settings: Settings, source: FolderSource) -> Source:
+    from retrieval.sources.folder import FolderSource as Opened
+
+    return Opened(
+        settings.resolve(source.path),
+        include=source.include,
+        exclude=source.exclude,
+        max_bytes=source.max_bytes,
+    )
+
+
+def _git(settings: Settings, source: GitSource, mirror: Path) -> Source:
+    from retrieval.sources.git_repository import GitSource as Opened
+
+    # git reads a relative path from where it runs; this one is relative to the settings file.
+    local = settings.resolve(Path(source.repository))
+    return Opened(
+        str(local) if local.exists() else source.repository,
+        mirror=mirror,
+        branch=source.branch,
+        folder=source.folder,
+        include=source.include,
+        exclude=source.exclude,
+        max_bytes=source.max_bytes,
+        timeout_seconds=source.timeout_seconds,
+    )
+
+
+def _web(source: WebSource, cache: ScanCache, name: str) -> Source:
+    from retrieval.sources.web import WebSource as Opened
+
+    return Opened(
+        source.starts,
+        memory=cache.memory(name),
+        sitemap=source.sitemap,
+        include=source.include,
+        exclude=source.exclude,
+        max_bytes=source.max_bytes,
+        max_pages=source.max_pages,
+        delay_seconds=source.delay_seconds,
+        timeout_seconds=source.timeout_seconds,
+        allow_private=source.allow_private,
+    )
+
+
+def _sql(settings: Settings, source: SqlSource) -> Source:
+    from retrieval.sources.sql import SqlSource as Opened
+
+    return Opened(
+        source.url or settings.secret(source.url_variable or ""),
+        query=source.query,
+        key=source.key,
+        text=source.text,
+        modified=source.modified,
+        title=source.title,
+        media_type=source.media_type,
+        max_bytes=source.max_bytes,
+        timeout_seconds=source.timeout_seconds,
+    )
+
+
+def _store(source: StoreSource) -> Source:
+    from retrieval.sources.object_store import ObjectStoreSource as Opened
+
+    return Opened(
+        source.url,
+        include=source.include,
+        exclude=source.exclude,
+        max_bytes=source.max_bytes,
+        max_entries=source.max_entries,
+        options=source.options,
+    )
