@@ -23,6 +23,8 @@ COMMANDS = {
     "init": ("setup", "Write settings for a folder of documents."),
     "plan": ("index", "Show what a refresh would change; write nothing."),
     "refresh": ("index", "Bring the index up to date and publish a release."),
+    "watch": ("watch", "Refresh whenever a folder changes."),
+    "maintain": ("index", "Compact the index and drop versions that nothing needs."),
     "monitor": ("check", "Refresh, measure drift, decide, retrain if needed."),
     "compare": ("compare", "Measure drift between two folders, snapshots or git revisions."),
     "drift": ("check", "Measure drift since the snapshot the champion was trained on."),

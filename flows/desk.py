@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING
 
 from flows.errors import NoReleaseError
 from flows.journal import Journal, open_journal
+from flows.embedder import open_embedder
 from flows.model_places import locate
 from flows.release import Published
 from flows.settings import Kb, Settings
+from flows.sources import feeds_of
 from flows.tracking import Tracker
-from retrieval.sources.folder import FolderSource
+from retrieval.scan_cache import ScanCache
+from retrieval.sources import Feed
 from training.records import BaseModel
 
 if TYPE_CHECKING:
-    from retrieval.embedding import LocalEmbedder
+    from retrieval.embedders import Embedder
+    from retrieval.parsing_process import Parser
     from retrieval.store import Index
+    from retrieval.vector_journal import VectorJournal
     from training.registry import Registry
 
 
@@ -48,22 +53,26 @@ class Desk:
         return Index(self.settings.home_folder / "index", self.name)
 
     @cached_property
-    def source(self) -> FolderSource:
-        """Where the documents come from."""
-        source = self.kb.source
-        return FolderSource(
-            self.settings.resolve(source.path),
-            include=source.include,
-            exclude=source.exclude,
-            max_bytes=source.max_bytes,
-        )
+    def scan_cache(self) -> ScanCache:
+        """What earlier scans of the sources found; losing it costs reading, nothing else."""
+        return ScanCache(self.folder / "scan.db")
 
     @cached_property
-    def embedder(self) -> LocalEmbedder:
-        """The embedding model; loads its weights when there is something to embed."""
-        from retrieval.embedding import LocalEmbedder
+    def vector_journal(self) -> VectorJournal:
+        """Vectors of a refresh that is under way, or was killed."""
+        from retrieval.vector_journal import VectorJournal
 
-        return LocalEmbedder(locate(self.settings.embedder.model))
+        return VectorJournal(self.folder / "vectors.db", self.embedder.fingerprint)
+
+    @cached_property
+    def feeds(self) -> tuple[Feed, ...]:
+        """Where the documents come from."""
+        return feeds_of(self.settings, self.kb, folder=self.folder, cache=self.scan_cache)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The embedding model; loads its weights when there is something to embed."""
+        return open_embedder(self.settings)
 
     @cached_property
     def base(self) -> BaseModel:
@@ -102,6 +111,25 @@ class Desk:
             raise NoReleaseError(msg)
         return found
 
+    @cached_property
+    def parser(self) -> Parser:
+        """Reads documents, the hostile kinds in a child process with limits."""
+        from retrieval.parsing_process import Parser
+
+        return Parser()
+
+    def at(self, now: datetime) -> Desk:
+        """Return this desk at another time; what it has opened stays open, and is shared."""
+        later = replace(self, now=now)
+        opened = {name: value for name, value in vars(self).items() if name != "now"}
+        vars(later).update(opened)
+        return later
+
+    def close(self) -> None:
+        """End what was started, and only that."""
+        if "parser" in vars(self):
+            self.parser.close()
+
     @property
     def model_name(self) -> str:
         """The name of this knowledge base's model in the registry."""
@@ -118,4 +146,5 @@ def open_desk(settings: Settings, name: str, *, now: datetime | None = None) -> 
     """Open the journal and yield the desk of one knowledge base."""
     kb = settings.knowledge_base(name)
     with open_journal(settings.journal_url) as journal:
-        yield Desk(settings, name, kb, journal, now or datetime.now(UTC))
+        with closing(Desk(settings, name, kb, journal, now or datetime.now(UTC))) as desk:
+            yield desk

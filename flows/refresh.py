@@ -4,30 +4,43 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from flows import lease
+from flows import lease, stale
 from flows.champion import first_champion
 from flows.desk import Desk
 from flows.journal import Fence
 from flows.records import RefreshOutcome
 from flows.release import Published, Release
 from flows.steps import Perform
+from retrieval.drafting import Draft, plan_refresh
 from retrieval.errors import GuardError, SourceUnreachableError
-from retrieval.planning import guard
+from retrieval.failpoints import reach
+from retrieval.guards import guard
 from retrieval.records import Refreshed, RefreshPlan
-from retrieval.refresh import apply_refresh, plan_refresh
+from retrieval.refresh import apply_refresh
 from training.prompt import PROMPT_DIGEST
 from training.records import ModelVersion
 
 
 def plan(desk: Desk, perform: Perform) -> RefreshPlan:
     """Return what a refresh would change; writes nothing."""
+    with draft(desk, perform) as drafted:
+        return drafted.plan
+
+
+def draft(desk: Desk, perform: Perform) -> Draft:
+    """Return a plan with what applying it needs, to be closed; writes nothing."""
     return perform(
         "Reading the documents",
         lambda on_progress: plan_refresh(
-            desk.source,
+            desk.feeds,
             desk.index,
             desk.embedder,
+            cache=desk.scan_cache,
+            journal=desk.vector_journal,
+            parse_document=desk.parser.parse_body,
             max_tokens=desk.kb.chunk_tokens,
+            grace=desk.kb.grace,
+            now=desk.now,
             on_progress=on_progress,
         ),
         retries=2,
@@ -47,33 +60,46 @@ def refresh_under(
     desk: Desk, perform: Perform, fence: Fence, *, accept: str | None = None
 ) -> RefreshOutcome:
     """Refresh under a lease that the caller holds."""
-    planned = _guarded_plan(desk, perform, fence, accept)
-    title = f"Embedding {planned.embedded} chunks" if planned.embedded else "Writing the index"
-    refreshed = perform(
-        title,
-        lambda on_progress: apply_refresh(
-            planned,
-            desk.index,
-            desk.embedder,
-            run_id=f"{desk.name}-{desk.now:%Y%m%dT%H%M%S}",
-            on_progress=on_progress,
-        ),
-        retries=2,
-    )
+    with _guarded_draft(desk, perform, fence, accept) as drafted:
+        planned = drafted.plan
+        refreshed = perform(
+            _title(planned),
+            lambda on_progress: apply_refresh(
+                drafted,
+                desk.index,
+                desk.embedder,
+                run_id=f"{desk.name}-{desk.now:%Y%m%dT%H%M%S}",
+                cache=desk.scan_cache,
+                journal=desk.vector_journal,
+                on_progress=on_progress,
+            ),
+            retries=2,
+        )
     published, is_new = _publish(desk, perform, fence, planned, refreshed)
+    stale.record(desk, fence, planned)
     return RefreshOutcome(planned, refreshed, published, is_new)
 
 
-def _guarded_plan(desk: Desk, perform: Perform, fence: Fence, accept: str | None) -> RefreshPlan:
+def _title(planned: RefreshPlan) -> str:
+    if not planned.embedded:
+        return "Writing the index"
+    seconds = planned.estimated_seconds
+    return f"Embedding {planned.embedded:,} chunks" + (
+        f", about {seconds:.0f} s" if seconds else ""
+    )
+
+
+def _guarded_draft(desk: Desk, perform: Perform, fence: Fence, accept: str | None) -> Draft:
     """Plan, and let the guards look at it; what stops a refresh is kept in the journal."""
     try:
-        planned = plan(desk, perform)
-        guard(planned, desk.kb.refresh_limits(), accept)
+        drafted = draft(desk, perform)
+        with drafted.spool.closed_by_an_error():
+            guard(drafted.plan, desk.kb.refresh_limits(), accept)
     except (GuardError, SourceUnreachableError) as error:
         payload = {"code": error.code, "reason": str(error)}
         desk.journal.append(desk.name, "guard", payload, time=desk.now, fence=fence)
         raise
-    return planned
+    return drafted
 
 
 def _publish(
@@ -98,6 +124,7 @@ def _publish(
         release, kind = _next(desk, refreshed, serving.release), "refresh"
         reason = summarise(planned)
     _record_refresh(desk, fence, planned, refreshed)
+    reach("release.recorded")
     published = desk.journal.publish(
         release,
         kind=kind,
@@ -106,6 +133,7 @@ def _publish(
         fence=fence,
         expected_version=serving.release.model_version if serving else None,
     )
+    reach("release.published")
     return published, True
 
 
@@ -147,6 +175,10 @@ def _record_refresh(desk: Desk, fence: Fence, planned: RefreshPlan, refreshed: R
         "moved": [asdict(move) for move in planned.moved],
         "removed": list(planned.removed),
         "refused": [asdict(refusal) for refusal in planned.refused],
+        "flagged": [asdict(flagged) for flagged in planned.flagged],
+        "neutralised": planned.neutralised,
+        "rebuilt": planned.rebuild,
+        "sources": [asdict(part) for part in planned.sources],
     }
     desk.journal.append(
         desk.name, "refresh", payload, time=desk.now, key=refreshed.content_digest, fence=fence

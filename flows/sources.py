@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import assert_never
 
 from flows.settings import Kb, Settings
-from flows.source_settings import AnySource, FolderSource, GitSource, SqlSource, StoreSource, WebSource
+from flows.source_settings import (
+    AnySource,
+    FolderSource,
+    GitSource,
+    SqlSource,
+    StoreSource,
+    WebSource,
+)
 from retrieval.scan_cache import ScanCache
 from retrieval.sources import Feed, Source
 

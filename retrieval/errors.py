@@ -13,6 +13,8 @@ RetrievalError
 ├── DocumentRefusedError     DOC_… (one document; the rest goes on)
 ├── EmbedderMissingError     EMBEDDER_MISSING
 ├── EmbedderChangedError     FULL_REBUILD_NEEDED
+├── EmbedderUnreachableError EMBEDDER_UNREACHABLE
+├── EmbedderMemoryError      EMBED_OOM
 ├── BadVectorsError          EMBED_BAD
 ├── SnapshotMissingError     SNAPSHOT_MISSING
 └── IndexCorruptError        INDEX_CORRUPT
@@ -104,6 +106,18 @@ class EmbedderChangedError(RetrievalError):
     """The index was built by another embedder; vectors of two embedders never mix."""
 
     code = "FULL_REBUILD_NEEDED"
+
+
+class EmbedderUnreachableError(RetrievalError):
+    """The embedding endpoint does not answer, or answers with errors only."""
+
+    code = "EMBEDDER_UNREACHABLE"
+
+
+class EmbedderMemoryError(RetrievalError):
+    """Not even one text at a time fits into memory."""
+
+    code = "EMBED_OOM"
 
 
 class BadVectorsError(RetrievalError):

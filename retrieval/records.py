@@ -6,7 +6,16 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
+
+EngineName = Literal[
+    "sentence-transformers",
+    "torch-float32",
+    "torch-bfloat16",
+    "openvino-float32",
+    "openvino-bfloat16",
+]
+"""What computes an embedding model's vectors on this machine."""
 
 KB_NAME = r"[a-z0-9][a-z0-9_-]*"
 """What a knowledge base may be called: it names a folder, a table and a run."""

@@ -1,24 +1,40 @@
-"""Builders of records, a deterministic embedder, and a folder that is written like a dict."""
+"""Builders of records, a deterministic embedder, and sources that are written like a dict."""
 
 import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import lancedb
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval import table_rows
 from retrieval.drafting import Draft, plan_refresh
 from retrieval.embedders import PROBE_TEXTS
+from retrieval.errors import DocumentRefusedError, SourceUnreachableError
 from retrieval.guards import RefreshLimits, guard
-from retrieval.records import Chunk, Refreshed, RefreshPlan
+from retrieval.records import (
+    Body,
+    Chunk,
+    Completeness,
+    Entry,
+    Listing,
+    Refreshed,
+    RefreshPlan,
+    RefusalCode,
+    Snapshot,
+    embedded_text,
+)
 from retrieval.refresh import apply_refresh
 from retrieval.scan_cache import ScanCache
 from retrieval.sources import Feed, Source
 from retrieval.sources.folder import FolderSource, path_from_uri
 from retrieval.store import Index
+from retrieval.vector_journal import VectorJournal
 
 KB = "docs"
 DIMENSION = 8
@@ -49,6 +65,10 @@ class HashingEmbedder:
         rows = np.array([_numbers(text) for text in texts], dtype=np.float32)
         unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         return unit
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        question: NDArray[np.float32] = self.embed([text])[0]
+        return question
 
 
 def _numbers(text: str) -> list[int]:
@@ -122,6 +142,150 @@ class Corpus:
         for row in self.index.chunk_table(head).to_pylist():
             joined.setdefault(row["uri"], []).append(row["text"])
         return {uri: "\n\n".join(parts) for uri, parts in joined.items()}
+
+
+@dataclass
+class Shelf:
+    """A source in memory that vouches for its stamps, counts what is read, and has moods."""
+
+    completeness: Completeness = Completeness.COMPLETE
+    hidden: set[str] = field(default_factory=set)
+    locked: set[str] = field(default_factory=set)
+    identity: str | None = None
+    calm: bool = False
+    reads: list[str] = field(default_factory=list)
+    _documents: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    _writes: int = 0
+
+    def write(self, documents: Mapping[str, str | bytes]) -> None:
+        for uri, content in documents.items():
+            self._writes += 1
+            data = content.encode() if isinstance(content, str) else content
+            self._documents[uri] = (data, self._writes)
+
+    def touch(self, uri: str) -> None:
+        self.write({uri: self._documents[uri][0]})
+
+    def delete(self, *uris: str) -> None:
+        self._writes += 1
+        for uri in uris:
+            del self._documents[uri]
+
+    def fingerprint(self) -> str | None:
+        return f"{self._writes} {self.hidden} {self.locked}" if self.calm else None
+
+    def list_documents(self) -> Listing:
+        if self.completeness is Completeness.FAILED:
+            msg = "The shelf is out of reach."
+            raise SourceUnreachableError(msg)
+        entries = tuple(
+            Entry(uri, len(data), stamp=str(version))
+            for uri, (data, version) in sorted(self._documents.items())
+            if uri not in self.hidden
+        )
+        return Listing(entries, self.completeness, reason="hidden", identity=self.identity)
+
+    def read(self, entry: Entry, *, unless: str | None = None) -> Body | None:
+        self.reads.append(entry.uri)
+        if entry.uri in self.locked:
+            raise DocumentRefusedError(RefusalCode.UNREADABLE, "it cannot be read: locked")
+        data, version = self._documents[entry.uri]
+        return None if unless == str(version) else Body(data, str(version))
+
+
+@dataclass
+class KnowledgeBase:
+    """An index of several sources with all that a refresh leaves behind, in one folder.
+
+    Index, cache and journal are opened anew each time, as by a process of its own.
+    """
+
+    folder: Path
+    feeds: Sequence[Feed]
+    embedder: HashingEmbedder = field(default_factory=HashingEmbedder)
+    max_tokens: int | None = None
+    grace: timedelta = timedelta(0)
+
+    @property
+    def index(self) -> Index:
+        return Index(self.folder / "index", KB)
+
+    @property
+    def cache(self) -> ScanCache:
+        return ScanCache(self.folder / "scan.db")
+
+    @property
+    def journal(self) -> VectorJournal:
+        return VectorJournal(self.folder / "journal.db", self.embedder.fingerprint)
+
+    def draft(self, *, now: datetime | None = None) -> Draft:
+        return plan_refresh(
+            self.feeds,
+            self.index,
+            self.embedder,
+            cache=self.cache,
+            journal=self.journal,
+            max_tokens=self.max_tokens,
+            grace=self.grace,
+            now=now,
+        )
+
+    def plan(self, *, now: datetime | None = None) -> RefreshPlan:
+        with self.draft(now=now) as draft:
+            return draft.plan
+
+    def apply(
+        self, draft: Draft, *, on_progress: Callable[[int, int], None] | None = None
+    ) -> Refreshed:
+        return apply_refresh(
+            draft,
+            self.index,
+            self.embedder,
+            run_id="run",
+            cache=self.cache,
+            journal=self.journal,
+            on_progress=on_progress,
+        )
+
+    def refresh(self, *, now: datetime | None = None) -> Refreshed:
+        with self.draft(now=now) as draft:
+            return self.apply(draft)
+
+    def texts(self, snapshot: Snapshot | None = None) -> dict[str, list[str]]:
+        """Return what the embedder read of each document, chunk by chunk; of the newest snapshot."""
+        found: dict[str, list[str]] = {}
+        at = snapshot or self.index.head()
+        rows = self.index.chunk_table(at).to_pylist() if at else []
+        for row in rows:
+            text = embedded_text(tuple(row["headings"]), row["text"])
+            found.setdefault(row["uri"], []).append(text)
+        return found
+
+    def rows_digest(self) -> str | None:
+        """Return the sha256 over every row of the newest snapshot, vectors included."""
+        head = self.index.head()
+        return rows_digest(self.folder / "index", head) if head else None
+
+
+def rows_digest(folder: Path, snapshot: Snapshot) -> str:
+    """Return the sha256 over every value of every row but the run's id; check that rows are whole.
+
+    Reads the table itself, past the index.
+    """
+    generation = f".{snapshot.generation}" if snapshot.generation > 1 else ""
+    table = lancedb.connect(folder).open_table(f"{snapshot.kb}{generation}")
+    table.checkout(snapshot.version)
+    digests = []
+    for batch in table.to_arrow().to_batches():
+        chunks = table_rows.chunks_from(batch.select(["id", *table_rows.CHUNK_COLUMNS]))
+        vectors = table_rows.matrix(batch.column("vector"))
+        made = [table_rows.row_digest(*pair) for pair in zip(chunks, vectors, strict=True)]
+        keys = [table_rows.document_key(chunk.uri) for chunk in chunks]
+        assert batch.column("row_digest").to_pylist() == made, "a row is not what it was written as"
+        assert batch.column("document").to_pylist() == keys
+        digests += [(chunk.id, digest) for chunk, digest in zip(chunks, made, strict=True)]
+    assert len(dict(digests)) == len(digests), "two rows have one id"
+    return hashlib.sha256(repr(sorted(digests)).encode()).hexdigest()
 
 
 def _digests(draft: Draft) -> list[str]:

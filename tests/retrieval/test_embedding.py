@@ -1,5 +1,6 @@
 """The real MiniLM: what it counts is what it reads, and its vectors are always the same."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrieval.embedding import LocalEmbedder, unit_length
+from retrieval.embedders import PROBE_TEXTS
+from retrieval.embedding import LocalEmbedder, probes, same_space, unit_length
 from retrieval.errors import BadVectorsError, EmbedderMissingError
-from tests.retrieval.builders import paragraph
+from tests.retrieval.builders import HashingEmbedder, paragraph
+
+
+def copy_of(folder: Path, into: Path) -> Path:
+    """Return a copy of a model that may be edited; its weights stay one file on the disk."""
+    for path in folder.rglob("*"):
+        copy = into / path.relative_to(folder)
+        if path.is_dir():
+            copy.mkdir()
+        elif path.suffix == ".safetensors":
+            copy.symlink_to(path)
+        else:
+            copy.write_bytes(path.read_bytes())
+    return into
 
 
 def test_the_window_and_the_width_are_the_models_own(minilm: LocalEmbedder):
@@ -44,9 +59,7 @@ def test_counting_and_fingerprinting_load_no_torch(minilm_folder: Path):
     assert done.stdout.strip() == "False"
 
 
-def test_the_fingerprint_changes_with_any_file_that_decides_and_with_the_type(
-    minilm_folder: Path, tmp_path: Path
-):
+def test_the_fingerprint_changes_with_any_file_that_decides(tmp_path: Path):
     for name in ("tokenizer.json", "config.json", "model.safetensors"):
         (tmp_path / name).write_bytes(b"{}")
     (tmp_path / "1_Pooling").mkdir()
@@ -54,14 +67,57 @@ def test_the_fingerprint_changes_with_any_file_that_decides_and_with_the_type(
     (tmp_path / "README.md").write_text("one")
     fingerprints = [LocalEmbedder(tmp_path).fingerprint]
 
-    fingerprints.append(LocalEmbedder(tmp_path, dtype="float32").fingerprint)
-    for name in ("model.safetensors", "1_Pooling/config.json"):
+    for name in ("model.safetensors", "1_Pooling/config.json", "tokenizer.json"):
         (tmp_path / name).write_text("changed")
         fingerprints.append(LocalEmbedder(tmp_path).fingerprint)
 
     assert len(set(fingerprints)) == 4
     (tmp_path / "README.md").write_text("two")
     assert LocalEmbedder(tmp_path).fingerprint == fingerprints[-1]
+
+
+def test_the_engine_does_not_change_the_fingerprint(minilm: LocalEmbedder, minilm_folder: Path):
+    other = LocalEmbedder(minilm_folder, engine="torch-bfloat16")
+
+    assert other.fingerprint == minilm.fingerprint
+
+
+@pytest.mark.parametrize("setting", ["auto_map", "_attn_implementation_internal"])
+def test_a_model_that_names_code_is_not_loaded(setting: str, minilm_folder: Path, tmp_path: Path):
+    folder = copy_of(minilm_folder, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {setting: "someone/kernel"}))
+
+    with pytest.raises(EmbedderMissingError, match=setting):
+        LocalEmbedder(folder).embed(["text"])
+
+
+def test_pickled_weights_of_a_later_layer_are_not_loaded(minilm_folder: Path, tmp_path: Path):
+    folder = copy_of(minilm_folder, tmp_path)
+    (folder / "2_Dense").mkdir()
+    (folder / "2_Dense" / "pytorch_model.bin").write_bytes(b"pickle")
+    modules = json.loads((folder / "modules.json").read_text())
+    dense = {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}
+    (folder / "modules.json").write_text(json.dumps([*modules[:2], dense]))
+
+    with pytest.raises(EmbedderMissingError, match=r"2_Dense/pytorch_model\.bin"):
+        LocalEmbedder(folder).embed(["text"])
+
+
+def test_a_models_own_prompts_are_put_before_documents_and_questions(
+    minilm: LocalEmbedder, minilm_folder: Path, tmp_path: Path
+):
+    folder = copy_of(minilm_folder, tmp_path)
+    prompts = {"prompts": {"query": "query: ", "passage": "passage: "}}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    prompted = LocalEmbedder(folder)
+
+    document, question = prompted.embed(["cats"])[0], prompted.embed_query("cats")
+
+    wanted = minilm.embed(["passage: cats", "query: cats"])
+    assert document @ wanted[0] > 0.99999
+    assert question @ wanted[1] > 0.99999
+    assert prompted.count_tokens(["cats"]) == minilm.count_tokens(["passage: cats"])
 
 
 @pytest.mark.parametrize("name", ["/nowhere/model", "no such model!", "driftline/never-published"])
@@ -131,13 +187,20 @@ def test_the_last_token_of_a_full_window_is_read_and_the_next_is_not(minilm: Loc
     assert cat @ after > 0.99999
 
 
-@pytest.mark.slow
-def test_half_the_bits_keep_the_vectors(minilm: LocalEmbedder, minilm_folder: Path):
-    texts = [paragraph(f"t{at}", words=40) for at in range(16)]
+def test_probes_tell_the_same_model_from_another(minilm: LocalEmbedder):
+    mine, others = probes(minilm), probes(HashingEmbedder())
 
-    exact = LocalEmbedder(minilm_folder, dtype="float32").embed(texts)
+    assert mine.shape == (3, 384)
+    assert same_space(mine, minilm.embed(PROBE_TEXTS))
+    assert not same_space(mine, others)
 
-    assert (minilm.embed(texts) * exact).sum(axis=1).min() > 0.9995
+
+def test_one_probe_that_moved_is_enough(minilm: LocalEmbedder):
+    before = probes(minilm)
+    after = before.copy()
+    after[2] = minilm.embed(["something else"])[0]
+
+    assert not same_space(before, after)
 
 
 @pytest.mark.parametrize(
