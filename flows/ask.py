@@ -8,6 +8,7 @@ from flows.desk import Desk
 from flows.release import Published
 from flows.search import search
 from flows.steps import Perform
+from retrieval.filters import Filters
 from retrieval.records import Hit
 from training.answering import Answerer
 from training.records import Passage
@@ -24,10 +25,16 @@ class Answered:
 
 
 def ask(
-    desk: Desk, question: str, perform: Perform, *, limit: int, as_of: str | None = None
+    desk: Desk,
+    question: str,
+    perform: Perform,
+    *,
+    limit: int,
+    as_of: str | None = None,
+    filters: Filters | None = None,
 ) -> Answered:
     """Answer from the nearest chunks with the release's own model, and say which it used."""
-    published, hits = search(desk, question, perform, limit=limit, as_of=as_of)
+    published, hits = search(desk, question, perform, limit=limit, as_of=as_of, filters=filters)
     release = published.release
     version = desk.registry.version(release.model_name, release.model_version)
     adapter = version.adapter_folder

@@ -19,7 +19,8 @@ from prefect.settings import PREFECT_API_URL
 
 from flows import cards
 from flows.desk import open_desk
-from flows.errors import FlowError
+from flows.errors import BusyError, FlowError, NoReleaseError
+from flows.maintain import maintain as tidy_index
 from flows.monitor import monitor as run_check
 from flows.records import MonitorOutcome, Request
 from flows.refresh import refresh as refresh_index
@@ -69,6 +70,27 @@ def refresh(kb: str, accept: str = "") -> str:
     card = cards.refresh_card(outcome)
     create_markdown_artifact(card, key=f"refresh-{kb}", description=outcome.published.reason)
     return outcome.published.release.id
+
+
+@flow(name="maintain", flow_run_name="maintain {kb}")
+def maintain(kb: str = "") -> None:
+    """Compact the index and drop the versions that no kept release needs.
+
+    Args:
+        kb: The knowledge base; left empty, every knowledge base of the settings, one by one.
+    """
+    settings = load_settings()
+    for name in [kb] if kb else sorted(settings.kb):
+        try:
+            with open_desk(settings, name, now=_scheduled_time()) as desk:
+                done = tidy_index(desk, as_task).tidied
+        except (BusyError, NoReleaseError) as error:  # the next night will do
+            get_run_logger().warning("%s: %s", error.code, error)
+            continue
+        told = "%s: %d versions removed, %d left, %d bytes in use"
+        get_run_logger().info(
+            told, name, done.versions_removed, done.versions_left, done.bytes_after
+        )
 
 
 @flow(name="retrain", flow_run_name="retrain {kb} on {snapshot}")

@@ -10,16 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.embedder import open_embedder
 from flows.errors import NoReleaseError
 from flows.journal import Journal, open_journal
-from flows.embedder import open_embedder
 from flows.model_places import locate
 from flows.release import Published
 from flows.settings import Kb, Settings
 from flows.sources import feeds_of
 from flows.tracking import Tracker
 from retrieval.scan_cache import ScanCache
-from retrieval.sources import Feed
+from retrieval.sources import Closable, Feed
 from training.records import BaseModel
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from retrieval.store import Index
     from retrieval.vector_journal import VectorJournal
     from training.registry import Registry
+
+
+# What is worth keeping open from one refresh to the next: a loaded model above all.
+_SHARED = ("embedder", "feeds", "index", "parser", "scan_cache", "vector_journal")
 
 
 @dataclass(frozen=True)
@@ -119,14 +123,16 @@ class Desk:
         return Parser()
 
     def at(self, now: datetime) -> Desk:
-        """Return this desk at another time; what it has opened stays open, and is shared."""
+        """Return this desk at another time, sharing what a refresh works with; close this one."""
         later = replace(self, now=now)
-        opened = {name: value for name, value in vars(self).items() if name != "now"}
-        vars(later).update(opened)
+        vars(later).update({name: getattr(self, name) for name in _SHARED})
         return later
 
     def close(self) -> None:
         """End what was started, and only that."""
+        for feed in vars(self).get("feeds", ()):
+            if isinstance(feed.source, Closable):
+                feed.source.close()
         if "parser" in vars(self):
             self.parser.close()
 
@@ -145,6 +151,8 @@ class Desk:
 def open_desk(settings: Settings, name: str, *, now: datetime | None = None) -> Iterator[Desk]:
     """Open the journal and yield the desk of one knowledge base."""
     kb = settings.knowledge_base(name)
-    with open_journal(settings.journal_url) as journal:
-        with closing(Desk(settings, name, kb, journal, now or datetime.now(UTC))) as desk:
-            yield desk
+    with (
+        open_journal(settings.journal_url) as journal,
+        closing(Desk(settings, name, kb, journal, now or datetime.now(UTC))) as desk,
+    ):
+        yield desk

@@ -55,11 +55,13 @@ def drift(
 ) -> tuple[DriftReport, Decision]:
     """Measure one snapshot against another and decide; writes nothing."""
     old, new = Snapshot.parse(reference), Snapshot.parse(current)
+    # Vectors of two embedders say nothing about each other.
+    comparable = desk.index.recipe(old).embedder == desk.index.recipe(new).embedder
     report = perform(
         f"Measuring drift since {reference}",
         lambda _: measure_drift(
-            desk.index.chunk_table(old, vectors=True),
-            desk.index.chunk_table(new, vectors=True),
+            desk.index.chunk_table(old, vectors=comparable),
+            desk.index.chunk_table(new, vectors=comparable),
             reference_name=reference,
             current_name=current,
             thresholds=desk.kb.thresholds(),

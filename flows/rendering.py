@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -10,11 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from flows.maintain import Maintained
 from flows.records import MonitorOutcome, RefreshOutcome, RetrainOutcome
 from flows.release import Published
 from monitors.records import Decision, DriftReport
 from monitors.wording import percent, printable
-from retrieval.records import Hit, RefreshPlan
+from retrieval.records import Completeness, Hit, RefreshPlan
 
 _SHOWN = 12
 
@@ -39,6 +41,13 @@ def plan_object(plan: RefreshPlan) -> dict[str, Any]:
         "embedded": plan.embedded,
         "reused": plan.reused,
         "listing": plan.completeness.value,
+        "sources": [asdict(part) for part in plan.sources],
+        "kept": len(plan.kept),
+        "leaving": len(plan.leaving),
+        "flagged": [asdict(flagged) for flagged in plan.flagged],
+        "neutralised": plan.neutralised,
+        "rebuild": plan.rebuild,
+        "estimated_seconds": plan.estimated_seconds,
         "digest": plan.digest,
     }
 
@@ -52,6 +61,17 @@ def refresh_object(outcome: RefreshOutcome) -> dict[str, Any]:
         "embedded": outcome.refreshed.embedded,
         "reused": outcome.refreshed.reused,
         "seconds": round(outcome.refreshed.seconds, 3),
+    }
+
+
+def upkeep_object(kb: str, outcome: Maintained) -> dict[str, Any]:
+    """Return what upkeep did."""
+    release = outcome.published.release
+    return {
+        "kb": kb,
+        "release": release.id,
+        "snapshot": release.snapshot,
+        **asdict(outcome.tidied),
     }
 
 
@@ -89,10 +109,24 @@ def monitor_object(outcome: MonitorOutcome) -> dict[str, Any]:
     }
 
 
-def hits_object(published: Published, hits: tuple[Hit, ...]) -> dict[str, Any]:
-    """Return what a search found, stamped with the release that it was found in."""
+def hits_object(
+    published: Published, hits: tuple[Hit, ...], stale: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what a search found, stamped with the release that it was found in.
+
+    `stale` says of a hit why its document could not be taken in anew, if so.
+    """
     found = [
-        {"uri": h.uri, "chunk": h.chunk, "text": h.text, "similarity": h.similarity} for h in hits
+        {
+            "uri": hit.uri,
+            "chunk": hit.chunk,
+            "text": hit.text,
+            "similarity": hit.similarity,
+            "found_by": list(hit.found_by),
+            "also": list(hit.also),
+            "stale": stale.get(hit.uri),
+        }
+        for hit in hits
     ]
     return {"release": published.release.id, "hits": found, "answer": None, "citations": []}
 
@@ -117,12 +151,34 @@ def plan_view(plan: RefreshPlan) -> RenderableType:
     table = Table("documents", "count", "which")
     moved = tuple(f"{move.old} → {move.new}" for move in plan.moved)
     refused = tuple(f"{refusal.uri}: {refusal.reason}" for refusal in plan.refused)
+    flagged = tuple(f"{each.uri}: {', '.join(each.flags)}" for each in plan.flagged)
     rows = {"added": plan.added, "edited": plan.edited, "moved": moved, "removed": plan.removed}
-    for name, uris in {**rows, "refused": refused}.items():
+    rare = {"leaving": plan.leaving, "kept": plan.kept, "flagged": flagged}
+    shown = {**rows, "refused": refused} | {name: uris for name, uris in rare.items() if uris}
+    for name, uris in shown.items():
         table.add_row(name, str(len(uris)), Text(_some(uris)))
     table.add_row("unchanged", str(plan.unchanged), "")
-    cost = Text(f"{plan.embedded} chunks to embed, {plan.reused} to reuse. Plan {plan.digest[:12]}")
-    return Group(table, cost)
+    return Group(table, *map(Text, _plan_lines(plan)))
+
+
+def _plan_lines(plan: RefreshPlan) -> list[str]:
+    """Say what a plan costs, and what is out of the ordinary about it."""
+    seconds = plan.estimated_seconds
+    took = f", about {seconds:,.0f} s" if seconds else ""
+    lines = [
+        f"{part.name or 'The source'} is listed in part only: {part.reason}."
+        for part in plan.sources
+        if part.completeness is not Completeness.COMPLETE
+    ]
+    if plan.neutralised:
+        lines.append(f"{plan.neutralised:,} control or invisible characters are taken out.")
+    if plan.rebuild:
+        lines.append(
+            "The embedder or the way of cutting changed: the whole index is made anew, beside the "
+            "one that answers."
+        )
+    cost = f"{plan.embedded:,} chunks to embed{took}, {plan.reused:,} to reuse."
+    return [*lines, f"{cost} Plan {plan.digest[:12]}"]
 
 
 def refresh_view(outcome: RefreshOutcome) -> RenderableType:
@@ -134,8 +190,24 @@ def refresh_view(outcome: RefreshOutcome) -> RenderableType:
         f"{done.chunks} chunks; {done.embedded} embedded, {done.reused} reused, "
         f"{done.seconds:.1f} s."
     )
-    lines = [Text(f"  refused {printable(r.uri)}: {r.reason}") for r in outcome.plan.refused]
-    return Group(text, *lines)
+    lines = [f"  refused {printable(r.uri)}: {r.reason}" for r in outcome.plan.refused]
+    lines += [
+        f"  flagged {printable(each.uri)}: {', '.join(each.flags)}; searched, not trained on"
+        for each in outcome.plan.flagged
+    ]
+    return Group(text, *map(Text, lines))
+
+
+def upkeep_view(outcome: Maintained) -> RenderableType:
+    """Show what upkeep did."""
+    done, release = outcome.tidied, outcome.published.release
+    saved = done.bytes_before - done.bytes_after
+    compacted = "compacted" if done.compacted else "no need to compact"
+    return Text(
+        f"Release {release.id} answers from {release.snapshot}. {compacted.capitalize()}; "
+        f"{done.versions_removed:,} versions removed, {done.versions_left:,} left; "
+        f"{saved / 1e6:,.1f} MB freed, {done.bytes_after / 1e6:,.1f} MB in use."
+    )
 
 
 def drift_view(report: DriftReport, decision: Decision) -> RenderableType:
@@ -174,11 +246,13 @@ def monitor_view(outcome: MonitorOutcome) -> RenderableType:
     return Group(*parts)
 
 
-def hits_view(hits: tuple[Hit, ...]) -> RenderableType:
-    """Show hits with their place and similarity."""
+def hits_view(hits: tuple[Hit, ...], stale: Mapping[str, str]) -> RenderableType:
+    """Show hits with their place and similarity; best first, which is not by similarity alone."""
     table = Table("similarity", "document", "text", show_lines=True)
     for hit in hits:
         place = " > ".join((printable(hit.uri), *hit.headings[-1:]))
+        place += f"\nand {len(hit.also)} more with this text" if hit.also else ""
+        place += f"\nstale: {stale[hit.uri]}" if hit.uri in stale else ""
         table.add_row(f"{hit.similarity:.2f}", Text(place), Text(hit.text[:400]))
     return table
 

@@ -1,4 +1,4 @@
-"""Find chunks in one pinned release."""
+"""Find chunks in one pinned release: by meaning and by words, fused, and filtered if asked."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from flows.desk import Desk
 from flows.release import Published
 from flows.steps import Perform
 from retrieval.errors import EmbedderChangedError
+from retrieval.filters import Filters
 from retrieval.records import Hit, Snapshot
 
 
 def search(
-    desk: Desk, text: str, perform: Perform, *, limit: int, as_of: str | None = None
+    desk: Desk,
+    text: str,
+    perform: Perform,
+    *,
+    limit: int,
+    as_of: str | None = None,
+    filters: Filters | None = None,
 ) -> tuple[Published, tuple[Hit, ...]]:
-    """Return the chunks nearest to a text in one pinned release, closest first."""
+    """Return the chunks that answer a text best in one pinned release, best first."""
     published = desk.release(as_of)
     release = published.release
     if desk.embedder.fingerprint != release.embedder:
@@ -21,5 +28,9 @@ def search(
             f"{desk.settings.embedder.model!r}. Name that model in `[embedder] model` to search it."
         )
         raise EmbedderChangedError(msg)
-    vector = perform("Embedding the question", lambda _: desk.embedder.embed([text])[0])
-    return published, desk.index.search(Snapshot.parse(release.snapshot), vector, limit)
+    vector = perform("Embedding the question", lambda _: desk.embedder.embed_query(text))
+    # lancedb, which is not loaded to read the journal
+    from retrieval.table_search import Query
+
+    query = Query(text, vector, limit, filters or Filters())
+    return published, desk.index.search(Snapshot.parse(release.snapshot), query)

@@ -44,6 +44,13 @@ class Limits(Table):
     grace_hours: float = Field(0.0, ge=0, allow_inf_nan=False)
 
 
+class Keep(Table):
+    """Which earlier releases stay answerable: those of the last days, and the newest few."""
+
+    days: float = Field(7.0, ge=1, allow_inf_nan=False)
+    releases: int = Field(5, ge=1)
+
+
 class Policy(Table):
     """When drift asks for a retraining."""
 
@@ -87,6 +94,7 @@ class Kb(Table):
     sources: dict[Name, AnySource] = Field(default_factory=dict)
     chunk_tokens: int | None = Field(None, ge=32)
     limits: Limits = Limits()
+    keep: Keep = Keep()
     policy: Policy = Policy()
     training: Training = Training()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
+from flows.errors import SettingsError
 from flows.settings import Kb, Settings
 from flows.source_settings import (
     AnySource,
@@ -32,6 +33,17 @@ def feeds_of(settings: Settings, kb: Kb, *, folder: Path, cache: ScanCache) -> t
 
 
 def _open(
+    settings: Settings, source: AnySource, mirror: Path, cache: ScanCache, name: str
+) -> Source:
+    try:
+        return _opened(settings, source, mirror, cache, name)
+    except ValueError as error:
+        place = f"source {name!r}" if name else "the source"
+        msg = f"{settings.file}: {place} of kind {source.kind!r} cannot be opened: {error}"
+        raise SettingsError(msg) from error
+
+
+def _opened(
     settings: Settings, source: AnySource, mirror: Path, cache: ScanCache, name: str
 ) -> Source:
     match source:
@@ -111,9 +123,9 @@ def _sql(settings: Settings, source: SqlSource) -> Source:
 
 
 def _store(source: StoreSource) -> Source:
-    from retrieval.sources.object_store import ObjectStoreSource as Opened
+    from retrieval.sources.object_store import source_at
 
-    return Opened(
+    return source_at(
         source.url,
         include=source.include,
         exclude=source.exclude,

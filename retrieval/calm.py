@@ -1,5 +1,6 @@
 """What the last refresh came to, remembered for a next one that finds nothing changed."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,7 +17,7 @@ from retrieval.records import (
     Snapshot,
     SourcePart,
 )
-from retrieval.sources import Feed
+from retrieval.sources import Feed, source_name
 
 
 def calm_key(recipe: Recipe, feeds: Sequence[Feed]) -> list[str] | None:
@@ -46,8 +47,16 @@ def remember(key: Sequence[str], plan: RefreshPlan, done: Refreshed) -> dict[str
         "content_digest": done.content_digest,
         "kept": list(plan.kept),
         "refused": [asdict(refusal) for refusal in plan.refused],
-        "sources": [[part.name, part.listed] for part in plan.sources if part.configured],
+        "sources": _sources(plan),
     }
+
+
+def _sources(plan: RefreshPlan) -> list[tuple[str, int, int]]:
+    """Return for each source its name, how much the index holds of it, and how much it lists."""
+    parts = [part for part in plan.sources if part.configured]
+    names = {part.name for part in parts}
+    kept = Counter(source_name(uri, names) for uri in plan.kept)
+    return [(part.name, part.listed + kept[part.name], part.listed) for part in parts]
 
 
 def recall(
@@ -76,8 +85,8 @@ def recall(
         embedded=0,
         digest=plan_digest(base, nothing, {}, refused),
         sources=tuple(
-            SourcePart(name, Completeness.COMPLETE, before=listed, listed=listed)
-            for name, listed in note["sources"]
+            SourcePart(name, Completeness.COMPLETE, before=before, listed=listed)
+            for name, before, listed in note["sources"]
         ),
         estimated_seconds=0.0,
     )

@@ -10,6 +10,11 @@ from retrieval.errors import DocumentRefusedError
 from retrieval.records import RefusalCode
 
 MAX_ODD_SHARE = 0.01  # of control bytes, of characters that did not decode
+MIN_ZERO_SHARE = 0.4  # of the bytes that are zero in UTF-16 wherever a letter is Western
+# A run of lines without a word, as only broken programs write: each would cost as much memory in
+# a parser as a line of text.
+_GAP_LINES = 100
+_GAP = re.compile(f"\\n{{{_GAP_LINES},}}")
 # What a byte-order mark says beats every guess; UTF-32 first, its mark begins like UTF-16's.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -26,23 +31,32 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\x1b"))
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
 
 
-def decode(data: bytes) -> str:
+def decode(data: bytes, *, charset: str | None = None) -> str:
     r"""Return the text with line ends as \n and no byte-order mark; raise DocumentRefusedError.
 
-    >>> decode(b"\xef\xbb\xbfone\r\ntwo")
-    'one\ntwo'
+    A byte-order mark beats the `charset` that the source names, and that beats every guess; a
+    charset that the bytes contradict is not believed. Of many blank lines in a row a few are left.
+
+    >>> decode(b"\xef\xbb\xbfone\r\ntwo"), decode(b"\xe9", charset="latin-1")
+    ('one\ntwo', 'é')
     """
     mark, encoding = next((pair for pair in _MARKS if data.startswith(pair[0])), (b"", ""))
-    text = _decoded(data[len(mark) :], encoding) if mark else _unmarked(data)
+    text = _decoded(data[len(mark) :], encoding) if mark else _unmarked(data, charset)
     if not text.strip(_INVISIBLE).strip():
         raise DocumentRefusedError(RefusalCode.EMPTY, "it holds no text")
     if "\0" in text:
         raise DocumentRefusedError(RefusalCode.BINARY, "it holds NUL characters")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    return _GAP.sub("\n\n\n", text) if "\n" * _GAP_LINES in text else text
 
 
-def _unmarked(data: bytes) -> str:
+def _unmarked(data: bytes, charset: str | None) -> str:
+    if b"\0" in data and (encoding := _utf_16_without_mark(data)):
+        return _decoded(data, encoding)
     _refuse_binary(data)
+    told = _as_told(data, charset) if charset else None
+    if told is not None:
+        return told
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -52,6 +66,23 @@ def _unmarked(data: bytes) -> str:
     if sum(character > "\x7f" for character in damaged) > 2 * lost:
         return _mostly_sound(damaged, lost)
     return _guessed(data)
+
+
+def _as_told(data: bytes, charset: str) -> str | None:
+    try:
+        text = data.decode(codecs.lookup(charset).name, errors="replace")
+    except (LookupError, UnicodeError):  # no such charset, or one that is not for text
+        return None
+    return text if text.count("\ufffd") <= MAX_ODD_SHARE * len(text) else None
+
+
+def _utf_16_without_mark(data: bytes) -> str | None:
+    """Name the UTF-16 of a mostly Western text: every other byte is zero, the others are not."""
+    half = len(data) // 2
+    even, odd = data[::2].count(0), data[1::2].count(0)
+    if len(data) % 2 or max(even, odd) < MIN_ZERO_SHARE * half or min(even, odd):
+        return None
+    return "utf-16-le" if odd else "utf-16-be"
 
 
 def _refuse_binary(data: bytes) -> None:

@@ -11,7 +11,7 @@ from retrieval.calm import calm_key, recall
 from retrieval.chunking import CHUNKER_VERSION, chunk_document
 from retrieval.embedders import Embedder, OnProgress
 from retrieval.failpoints import reach
-from retrieval.parsing import PARSER_VERSION, parse
+from retrieval.parsing import PARSER_VERSION, parse_body
 from retrieval.planning import (
     DocumentChanges,
     Grace,
@@ -37,7 +37,6 @@ from retrieval.sources import Feed, source_name
 from retrieval.spool import Spool
 from retrieval.store import Index
 from retrieval.vector_journal import VectorJournal
-
 
 Parse = Callable[[str, Body, str], Document]
 """Parses one document, given its uri, its body and the trust in its source."""
@@ -103,7 +102,7 @@ def plan_refresh(
         cache=cache,
         grace=Grace(grace, now or datetime.now(UTC), _since(cache)),
     )
-    cut = _cutter(parse_document or parse_in_process, embedder, size)
+    cut = _cutter(parse_document or parse_body, embedder, size)
     return drafter.draft(cut, journal or VectorJournal(None, recipe.embedder), key, on_progress)
 
 
@@ -115,13 +114,6 @@ def cutting_of(max_tokens: int) -> str:
     """
     versions = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, {max_tokens} tokens"
     return hashlib.sha256(versions.encode()).hexdigest()
-
-
-def parse_in_process(uri: str, body: Body, trust: str) -> Document:
-    """Parse a document here, without the limits of a process of its own."""
-    return parse(
-        uri, body.data, media_type=body.media_type, modified_at=body.modified_at, trust=trust
-    )
 
 
 def _chunk_size(embedder: Embedder, max_tokens: int | None) -> int:

@@ -1,19 +1,23 @@
 """The chunk table of a source that was never indexed: no model, no vectors, nothing written."""
 
+from collections.abc import Callable
+
 import pyarrow as pa
 
 from retrieval.chunk_table import chunk_table
 from retrieval.chunking import chunk_document
 from retrieval.errors import DocumentRefusedError
-from retrieval.parsing import parse
-from retrieval.records import Chunk, Refusal
+from retrieval.parsing import parse_body
+from retrieval.records import Body, Chunk, Document, Refusal
 from retrieval.sources import Source
 from retrieval.token_estimate import approximate_tokens
 
 CHUNK_TOKENS = 256  # the window of MiniLM, so that the chunks are much like an index's
 
 
-def read_chunk_table(source: Source) -> tuple[pa.Table, tuple[Refusal, ...]]:
+def read_chunk_table(
+    source: Source, *, parse_document: Callable[[str, Body, str], Document] = parse_body
+) -> tuple[pa.Table, tuple[Refusal, ...]]:
     """Return the chunk table of a source and what was refused; two of them can be compared."""
     listing = source.list_documents()
     chunks: list[Chunk] = []
@@ -23,7 +27,7 @@ def read_chunk_table(source: Source) -> tuple[pa.Table, tuple[Refusal, ...]]:
             body = source.read(entry)
             if body is None:
                 continue
-            document = parse(entry.uri, body.data, modified_at=entry.modified_at)
+            document = parse_document(entry.uri, body, "trusted")
         except DocumentRefusedError as error:
             refused.append(Refusal(entry.uri, error.reason_code, error.reason))
             continue

@@ -6,11 +6,20 @@ from itertools import pairwise
 
 from markdown_it import MarkdownIt
 
-from retrieval.outline import Heading
+from retrieval.decoding import decode
+from retrieval.outline import Heading, Outline, first_of, split_sections
 
 # Blocks only: headings need no inline parsing, and inline parsing is where hostile text is slow.
 _BLOCKS = MarkdownIt("commonmark").disable("inline")
 _TITLE = re.compile(r"title:\s+(?P<title>[^\s>|&*!{\[].*)")
+
+
+def read(data: bytes, charset: str | None) -> Outline:
+    """Return the text without front matter; its title, or the first heading, is the title."""
+    lines = decode(data, charset=charset).split("\n")
+    title, begin = split_front_matter(lines)
+    headings = list_headings("\n".join(lines[begin:]))
+    return Outline(title or first_of(headings), split_sections(lines[begin:], headings))
 
 
 def list_headings(text: str) -> list[Heading]:

@@ -1,48 +1,73 @@
-"""From the bytes of one document to its sections. Chooses the reader by the file's ending."""
+"""From the bytes of one document to its sections, cleaned and flagged. In this very process."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime
+from importlib import import_module
 from pathlib import PurePosixPath
 
-from retrieval import markdown, restructured_text
-from retrieval.decoding import decode
+from retrieval.admission import admit, flags_of
 from retrieval.errors import DocumentRefusedError
-from retrieval.outline import MAX_HEADING_CHARACTERS, Heading, split_sections
-from retrieval.records import Document, RefusalCode
+from retrieval.formats import FOREIGN_FAULTS, READABLE, Format, charset_of, choose_format
+from retrieval.outline import Outline
+from retrieval.records import Body, Document, RefusalCode, Section
 
-_MEDIA_TYPES = {
-    ".md": "text/markdown",
-    ".markdown": "text/markdown",
-    ".rst": "text/x-rst",
-    ".rest": "text/x-rst",
-}
+__all__ = [
+    "MAX_TEXT_CHARACTERS",
+    "PARSER_VERSION",
+    "READABLE",
+    "digest_of",
+    "media_type_of",
+    "parse",
+]
+
+PARSER_VERSION = "2"
+"""To be raised whenever the same bytes give another text: it is part of an index's recipe."""
+
+MAX_TEXT_CHARACTERS = 60_000_000
 
 
 def parse(
-    uri: str, data: bytes, *, modified_at: datetime | None = None, trust: str = "trusted"
+    uri: str,
+    data: bytes,
+    *,
+    media_type: str | None = None,
+    modified_at: datetime | None = None,
+    trust: str = "trusted",
 ) -> Document:
     """Return the document with its text as written, cut at its headings.
 
-    The title is what front matter or the first heading says, for plain text the first line, else
-    the file's name. Raises DocumentRefusedError with DOC_EMPTY, DOC_BINARY or DOC_ENCODING.
+    `media_type` is what the source says it is, charset included; else the uri's ending tells. The
+    title is what the document says itself, else the first heading, else the file's name. Raises
+    DocumentRefusedError. The parsers of others run without limits here: for documents of
+    strangers there is retrieval.parsing_process.
 
     >>> parse("a/intro.md", b"# Intro").title
     'Intro'
     """
-    media_type = media_type_of(uri)
-    title, lines, headings = _outline(decode(data).split("\n"), media_type)
-    sections = split_sections(lines, headings)
+    chosen = choose_format(uri, media_type)
+    outline = _read(chosen, data, charset_of(media_type))
+    sections, neutralised = _admitted(outline.sections)
     if not sections:
-        raise DocumentRefusedError(RefusalCode.EMPTY, "it holds front matter and no text")
+        raise DocumentRefusedError(RefusalCode.EMPTY, "it holds no text")
+    title, taken_out = admit(outline.title or _name_of(uri, chosen))
     return Document(
         uri=uri,
-        title=title or PurePosixPath(uri).stem,
+        title=" ".join(title.split()),
         sections=sections,
-        media_type=media_type,
+        media_type=chosen.media_type,
         digest=digest_of(data),
         modified_at=modified_at,
         trust=trust,
+        flags=flags_of("\n".join((title, *map(_whole, sections)))),
+        neutralised=neutralised + taken_out,
+    )
+
+
+def parse_body(uri: str, body: Body, trust: str) -> Document:
+    """Return the document that a source's body is, parsed here: without a child's limits."""
+    return parse(
+        uri, body.data, media_type=body.media_type, modified_at=body.modified_at, trust=trust
     )
 
 
@@ -57,27 +82,44 @@ def media_type_of(uri: str) -> str:
     >>> media_type_of("docs/README.MD"), media_type_of("NEWS")
     ('text/markdown', 'text/plain')
     """
-    return _MEDIA_TYPES.get(PurePosixPath(uri).suffix.lower(), "text/plain")
+    return choose_format(uri).media_type
 
 
-_Outline = tuple[str | None, Sequence[str], list[Heading]]  # title, lines, headings
+def _read(chosen: Format, data: bytes, charset: str | None) -> Outline:
+    if not data:
+        raise DocumentRefusedError(RefusalCode.EMPTY, "it has no bytes")
+    # A format's parser is imported when a document needs it: most corpora have two or three.
+    read: Callable[[bytes, str | None], Outline] = import_module(chosen.module).read
+    if not chosen.foreign:
+        return read(data, charset)
+    try:
+        return read(data, charset)
+    except FOREIGN_FAULTS as error:
+        reason = f"its parser gave up on it: {type(error).__name__}: {error}"[:300]
+        raise DocumentRefusedError(RefusalCode.DAMAGED, reason) from error
 
 
-def _outline(lines: Sequence[str], media_type: str) -> _Outline:
-    if media_type == "text/markdown":
-        title, begin = markdown.split_front_matter(lines)
-        headings = markdown.list_headings("\n".join(lines[begin:]))
-        return title or _first(headings), lines[begin:], headings
-    # Plain text is often underlined as reStructuredText is; all of Django's .txt files are.
-    headings = restructured_text.list_headings(lines)
-    return _first(headings) or _first_line(lines, media_type), lines, headings
+def _admitted(sections: tuple[Section, ...]) -> tuple[tuple[Section, ...], int]:
+    characters = sum(len(section.text) for section in sections)
+    if characters > MAX_TEXT_CHARACTERS:
+        reason = f"its text has {characters:,} characters; the limit is {MAX_TEXT_CHARACTERS:,}"
+        raise DocumentRefusedError(RefusalCode.TOO_BIG, reason)
+    kept: list[Section] = []
+    neutralised = 0
+    for section in sections:
+        text, count = admit(section.text)
+        headings = [admit(heading) for heading in section.headings]
+        neutralised += count
+        if text.strip():
+            kept.append(Section(tuple(each.text for each in headings), text))
+    return tuple(kept), neutralised
 
 
-def _first(headings: Sequence[Heading]) -> str | None:
-    return headings[0].text[:MAX_HEADING_CHARACTERS] if headings else None
+def _whole(section: Section) -> str:
+    return "\n".join((*section.headings[-1:], section.text))
 
 
-def _first_line(lines: Sequence[str], media_type: str) -> str | None:
-    if media_type != "text/plain":
-        return None
-    return next(line for line in lines if line.strip()).strip()[:MAX_HEADING_CHARACTERS]
+def _name_of(uri: str, chosen: Format) -> str:
+    path = PurePosixPath(uri)
+    # Of code the ending is part of the name: parser.c is not parser.h.
+    return path.name if chosen.module.endswith("source_code") else path.stem

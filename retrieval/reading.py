@@ -131,7 +131,7 @@ class _FeedReader:
             return
         seen, held = self.seen.get(entry.uri), self.before.get(uri)
         same = seen is not None and entry.stamp is not None and entry.stamp == seen.stamp
-        if same and seen is not None and seen.refusal is not None:
+        if same and seen is not None and seen.refusal is not None and not self.everything:
             self._refuse(uri, seen.refusal, seen.reason)
         elif same and held is not None and self._is_held(seen, held):
             self._keep(uri, held)

@@ -338,7 +338,11 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk found for a question. `similarity` is the cosine, -1..1, higher is closer."""
+    """A chunk found for a question. `similarity` is the cosine, -1..1, higher is closer.
+
+    `also` are the other documents with the same text under the same headings, sorted, at most 20.
+    `found_by` says which ways led to it: "vector", "text" or both.
+    """
 
     uri: str
     chunk: str
@@ -346,3 +350,5 @@ class Hit:
     headings: tuple[str, ...]
     text: str
     similarity: float
+    also: tuple[str, ...] = ()
+    found_by: tuple[str, ...] = ()

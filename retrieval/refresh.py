@@ -37,11 +37,14 @@ def apply_refresh(
     journal = journal or VectorJournal(None, draft.recipe.embedder)
     _require_base(draft, index)
     if draft.remembered is not None:
+        journal.clear()  # a run that was killed after its notes may have left it
         return draft.remembered
     snapshot = plan.base if plan.changes_nothing else None
     if snapshot is None:
         snapshot = _commit(draft, index, embedder, cache, journal, run_id, on_progress)
         reach("refresh.committed")
+    snapshot = index.prepare(snapshot)  # unchanged too: a killed run may not have come to it
+    reach("refresh.indexed")
     index.settle(snapshot)  # unchanged too: a killed run may have committed it without syncing
     reach("refresh.settled")
     refreshed = Refreshed(

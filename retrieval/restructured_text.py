@@ -8,12 +8,21 @@ https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#sections
 import re
 from collections.abc import Sequence
 
-from retrieval.outline import Heading
+from retrieval.decoding import decode
+from retrieval.outline import Heading, Outline, first_of, split_sections
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1* *")
+_MARKS = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _ENDS_A_BLOCK = re.compile(r"\s|\.\.")  # indented text, a directive or a comment
 _NOT_A_TITLE = re.compile(r"\s|\.\. |[-*+•] ")
 SURELY_ADORNMENT = 4  # docutils: from four characters on an adornment may be shorter than its title
+
+
+def read(data: bytes, charset: str | None) -> Outline:
+    """Return the text cut at its headings; the first is its title."""
+    lines = decode(data, charset=charset).split("\n")
+    headings = list_headings(lines)
+    return Outline(first_of(headings), split_sections(lines, headings))
 
 
 def list_headings(lines: Sequence[str]) -> list[Heading]:
@@ -26,8 +35,9 @@ def list_headings(lines: Sequence[str]) -> list[Heading]:
     headings: list[Heading] = []
     at = 0
     while at < len(lines):
-        found = _overlined(lines, at) or _underlined(lines, at)
-        if found is None:
+        near = lines[at][:1] in _MARKS or (at + 1 < len(lines) and lines[at + 1][:1] in _MARKS)
+        found = near and (_overlined(lines, at) or _underlined(lines, at))
+        if not found:
             at += 1
             continue
         style, title, end = found

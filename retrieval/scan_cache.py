@@ -7,15 +7,17 @@ SQLite alone.
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from retrieval.records import RefusalCode
 
 log = logging.getLogger(__name__)
+
+_Value = TypeVar("_Value")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -68,15 +70,12 @@ class ScanCache:
     def seen(self, source: str) -> dict[str, Seen]:
         """Return what is known of the documents of a source, by uri."""
         query = "SELECT uri, stamp, digest, refusal, reason FROM documents WHERE source = ?"
-        return {
-            uri: Seen(stamp, digest, RefusalCode(refusal) if refusal else None, reason)
-            for uri, stamp, digest, refusal, reason in self._rows(query, source)
-        }
+        return self._read(query, source, _seen)
 
     def notes(self, kind: str) -> dict[str, Any]:
         """Return all notes of a kind, by name."""
-        found = self._rows("SELECT name, value FROM notes WHERE kind = ?", kind)
-        return {name: json.loads(value) for name, value in found}
+        query = "SELECT name, value FROM notes WHERE kind = ?"
+        return self._read(query, kind, json.loads)
 
     def memory(self, source: str) -> "Memory":
         """Return what a source itself remembers; what it adds is written by the next `save`."""
@@ -123,20 +122,27 @@ class ScanCache:
                 rows = ((kind, name, json.dumps(value)) for name, value in values.items())
                 database.executemany(_PUT_NOTE, rows)
 
-    def _rows(self, query: str, *values: str) -> Sequence[tuple[Any, ...]]:
+    def _read(self, query: str, of: str, value_of: Callable[..., _Value]) -> dict[str, _Value]:
+        """Return rows by their first column, the others made a value of."""
         if self._file is None or not self._file.exists():
-            return ()
+            return {}
         try:
             with closing(sqlite3.connect(self._file)) as database:
-                return database.execute(query, values).fetchall()
-        except sqlite3.DatabaseError as error:
+                return {name: value_of(*row) for name, *row in database.execute(query, (of,))}
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
             discard_if_damaged(self._file, error)
-            return ()
+            return {}
 
 
-def discard_if_damaged(file: Path, error: sqlite3.DatabaseError) -> None:
+def _seen(stamp: str, digest: str, refusal: str | None, reason: str) -> Seen:
+    return Seen(stamp, digest, RefusalCode(refusal) if refusal else None, reason)
+
+
+def discard_if_damaged(file: Path, error: Exception) -> None:
     """Remove a file that only saves work and cannot be read; leave one that is merely locked."""
-    damaged = getattr(error, "sqlite_errorcode", None) in _DAMAGED
+    code = getattr(error, "sqlite_errorcode", None)
+    # Without a code it was a value that cannot be read; the lowest byte is the kind of error.
+    damaged = code is None or code & 0xFF in _DAMAGED
     log.warning("%s %s: %s.", "Discarding" if damaged else "Not using", file, error)
     if damaged:
         remove_database(file)

@@ -2,29 +2,34 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import lancedb
-import numpy as np
 import pyarrow as pa
 
 from retrieval import table_rows as rows
 from retrieval.durability import make_durable
 from retrieval.embedders import Vector, Vectors
 from retrieval.errors import (
-    BadVectorsError,
     IndexCorruptError,
     PlanMismatchError,
     SnapshotMissingError,
 )
 from retrieval.records import KB_NAME, Chunk, DocumentState, Hit, Recipe, Snapshot
+from retrieval.table_indices import STALE_ROWS, build_indices, due
+from retrieval.table_search import Query, find
+from retrieval.table_upkeep import Tidied, remove_table, tidy
 
 FILTER_VALUES = 1_000  # in one IN (…): keeps a filter under 100 kB
 _KEPT_HANDLES = 4
 _LANCE_ERRORS = (ValueError, RuntimeError, OSError)
 
+T = TypeVar("T")
 Rows = Iterable[tuple[Sequence[Chunk], Sequence[Vector]]]
 
 
@@ -45,12 +50,23 @@ class Index:
         self._handles: dict[Snapshot, lancedb.table.LanceTable] = {}
 
     def head(self, recipe: Recipe | None = None) -> Snapshot | None:
-        """Return the newest snapshot, of the tables that follow the recipe if one is given."""
-        for generation in reversed(self._generations()):
+        """Return the newest snapshot; None if it does not follow the recipe, where one is given.
+
+        An older table that does is no base to go on from: what was refreshed since is not in it.
+        """
+        for generation in self._generations()[-1:]:
             table = self._open(generation)
             if recipe is None or rows.recipe_of(table.schema) == recipe:
                 return Snapshot(self.kb, int(table.version), generation=generation)
         return None
+
+    def newest(self, snapshot: Snapshot) -> Snapshot:
+        """Return the newest version of the table that a snapshot is of."""
+        return replace(snapshot, version=int(self._open(snapshot.generation).version))
+
+    def recipe(self, snapshot: Snapshot) -> Recipe:
+        """Return what the table of a snapshot was made by."""
+        return rows.recipe_of(self._pinned(snapshot).schema)
 
     def donors(self, embedder_fingerprint: str) -> tuple[Snapshot, ...]:
         """Return the newest snapshot of each table with vectors of this embedder."""
@@ -129,26 +145,38 @@ class Index:
         table = rows.completed(self._run(snapshot, read.to_arrow), columns)
         return table.sort_by([("uri", "ascending"), ("ordinal", "ascending")])
 
-    def search(self, snapshot: Snapshot, vector: Vector, limit: int) -> tuple[Hit, ...]:
-        """Return the chunks nearest to a vector of unit length, nearest first."""
-        if not np.isfinite(vector).all():
-            msg = f"A search of {snapshot} was given a vector that is not finite."
-            raise BadVectorsError(msg)
-        columns = ["id", "uri", "title", "headings", "text", "_distance"]
-        query = self._pinned(snapshot).search(vector).distance_type("cosine").limit(limit)
-        found = self._run(snapshot, query.select(columns).to_arrow).to_pylist()
-        hits = [
-            Hit(
-                uri=row["uri"],
-                chunk=row["id"],
-                title=row["title"],
-                headings=tuple(row["headings"]),
-                text=row["text"],
-                similarity=min(1.0, 1.0 - row["_distance"]),
-            )
-            for row in found
-        ]
-        return tuple(sorted(hits, key=lambda hit: (-hit.similarity, hit.uri, hit.chunk)))
+    def search(self, snapshot: Snapshot, query: Query) -> tuple[Hit, ...]:
+        """Return what answers best in the snapshot, best first, each text once."""
+        return self._run(snapshot, lambda: find(self._pinned(snapshot), query))
+
+    def prepare(self, head: Snapshot, *, stale_rows: int = STALE_ROWS) -> Snapshot:
+        """Build the indices that are due in the newest version; return the one to publish.
+
+        Up to `stale_rows` rows that an index does not know are looked at one by one, in
+        milliseconds. The writer's lease is to be held.
+        """
+        table = self._newest(head)
+        if not due(table, stale_rows=stale_rows):
+            return head
+        build_indices(table)
+        return replace(head, version=int(table.version))
+
+    def tidy(self, kept: Collection[Snapshot], *, now: datetime) -> Tidied:
+        """Compact every table and remove what is not kept, whole tables too; see `tidy` there.
+
+        The newest version of the newest table stays. The writer's lease is to be held.
+        """
+        done = Tidied()
+        generations = self._generations()
+        for generation in generations:
+            versions = {each.version for each in kept if each.generation == generation}
+            folder = self._table_folder(generation)
+            if versions or generation == generations[-1]:
+                done += tidy(folder, versions, now=now)
+            else:
+                done += remove_table(folder, now=now)
+        self._handles.clear()
+        return done
 
     def count(self, snapshot: Snapshot) -> int:
         """Return the count of chunks."""
@@ -229,6 +257,14 @@ class Index:
             self._handles[snapshot] = table
         return self._handles[snapshot]
 
+    def _newest(self, head: Snapshot) -> lancedb.table.LanceTable:
+        """Return a handle to write with; raise PlanMismatchError if another commit came first."""
+        table = self._open(head.generation)
+        if table.version != head.version:
+            msg = f"{head} is not the newest version of its table any more, {table.version} is."
+            raise PlanMismatchError(msg)
+        return table
+
     def _explain(
         self, snapshot: Snapshot, table: lancedb.table.LanceTable, error: Exception
     ) -> SnapshotMissingError | IndexCorruptError:
@@ -258,10 +294,7 @@ class Index:
     def _merge(
         self, base: Snapshot, content: Rows, replaced: Collection[str], run_id: str
     ) -> Snapshot:
-        table = self._open(base.generation)
-        if table.version != base.version:
-            msg = f"{base} is not the newest version of its table any more, {table.version} is."
-            raise PlanMismatchError(msg)
+        table = self._newest(base)
         scope = " OR ".join(_clauses("document", sorted(map(rows.document_key, replaced))))
         (
             table.merge_insert("id")
@@ -273,7 +306,7 @@ class Index:
         return Snapshot(self.kb, int(table.version), generation=base.generation)
 
     @staticmethod
-    def _run(snapshot: Snapshot, read: "lancedb.query.LanceQueryBuilder.to_arrow") -> pa.Table:
+    def _run(snapshot: Snapshot, read: Callable[[], T]) -> T:
         try:
             return read()
         except _LANCE_ERRORS as error:

@@ -46,7 +46,7 @@ class VectorJournal:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         rows = [
-            (self._embedder, digest, data := vector.tobytes(), zlib.crc32(data))
+            (self._embedder, digest, data := vector.tobytes(), _checksum(digest, data))
             for digest, vector in vectors.items()
         ]
         try:
@@ -75,8 +75,13 @@ class VectorJournal:
         return {
             digest: np.frombuffer(data, dtype=np.float32)
             for digest, data, checksum in rows
-            if zlib.crc32(data) == checksum
+            if _checksum(digest, data) == checksum
         }
+
+
+def _checksum(digest: str, data: bytes) -> int:
+    """Return what shows that a vector, or the text it is said to be of, was damaged."""
+    return zlib.crc32(data, zlib.crc32(digest.encode()))
 
 
 def _open(file: Path) -> sqlite3.Connection:

@@ -6,12 +6,14 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-from flows import rendering
+from flows import rendering, stale
 from flows.ask import ask as answer_question
+from flows.commands.filters import filter_options
 from flows.commands.options import as_json_option, desk_of, kb_argument
 from flows.commands.search import as_of_option, limit_option, question_of
 from flows.display import Display, emit
 from monitors.wording import printable
+from retrieval.filters import Filters
 
 
 @click.command()
@@ -19,16 +21,27 @@ from monitors.wording import printable
 @click.argument("text")
 @limit_option
 @as_of_option
+@filter_options
 @as_json_option
 @click.pass_context
 def ask(
-    context: click.Context, kb: str, text: str, *, limit: int, as_of: str | None, as_json: bool
+    context: click.Context,
+    kb: str,
+    text: str,
+    *,
+    limit: int,
+    as_of: str | None,
+    filters: Filters,
+    as_json: bool,
 ) -> None:
     """Answer TEXT from the documents of KB with its champion, and cite them."""
     with desk_of(context, kb) as desk:
-        answered = answer_question(desk, question_of(text), Display(), limit=limit, as_of=as_of)
+        answered = answer_question(
+            desk, question_of(text), Display(), limit=limit, as_of=as_of, filters=filters
+        )
+        old = {} if as_of else stale.documents(desk)
     payload = {
-        **rendering.hits_object(answered.published, answered.hits),
+        **rendering.hits_object(answered.published, answered.hits, old),
         "answer": answered.text,
         "citations": [{"uri": hit.uri, "chunk": hit.chunk} for hit in answered.citations],
     }

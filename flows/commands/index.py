@@ -10,6 +10,7 @@ from flows import rendering
 from flows.commands.options import as_json_option, desk_of, kb_argument
 from flows.display import Display, emit
 from flows.errors import Exit
+from flows.maintain import maintain as tidy_index
 from flows.refresh import plan as plan_refresh
 from flows.refresh import refresh as refresh_index
 from retrieval.records import Completeness, RefreshPlan
@@ -41,6 +42,18 @@ def refresh(context: click.Context, kb: str, *, accept: str | None, as_json: boo
     payload = rendering.refresh_object(outcome)
     emit(payload, rendering.refresh_view(outcome), as_json=as_json)
     return status_of(outcome.plan)
+
+
+@click.command()
+@kb_argument
+@as_json_option
+@click.pass_context
+def maintain(context: click.Context, kb: str, *, as_json: bool) -> None:
+    """Compact the index of KB and drop the versions that no kept release needs."""
+    with desk_of(context, kb) as desk:
+        outcome = tidy_index(desk, Display())
+    payload = rendering.upkeep_object(kb, outcome)
+    emit(payload, rendering.upkeep_view(outcome), as_json=as_json)
 
 
 def status_of(planned: RefreshPlan) -> Exit:

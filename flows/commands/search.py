@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
-from flows import rendering
+from flows import rendering, stale
+from flows.commands.filters import filter_options
 from flows.commands.options import as_json_option, desk_of, kb_argument
 from flows.display import Display, emit
 from flows.search import search as find_chunks
+from retrieval.filters import Filters
 
 _LONGEST_QUESTION = 8_000
 
@@ -22,15 +24,31 @@ as_of_option = click.option("--as-of", metavar="RELEASE", help="An earlier relea
 @click.argument("text")
 @limit_option
 @as_of_option
+@filter_options
 @as_json_option
 @click.pass_context
 def search(
-    context: click.Context, kb: str, text: str, *, limit: int, as_of: str | None, as_json: bool
+    context: click.Context,
+    kb: str,
+    text: str,
+    *,
+    limit: int,
+    as_of: str | None,
+    filters: Filters,
+    as_json: bool,
 ) -> None:
-    """Find the chunks of KB that are nearest to TEXT."""
+    """Find the chunks of KB that answer TEXT best, by meaning and by words."""
     with desk_of(context, kb) as desk:
-        published, hits = find_chunks(desk, question_of(text), Display(), limit=limit, as_of=as_of)
-    emit(rendering.hits_object(published, hits), rendering.hits_view(hits), as_json=as_json)
+        question = question_of(text)
+        published, hits = find_chunks(
+            desk, question, Display(), limit=limit, as_of=as_of, filters=filters
+        )
+        old = {} if as_of else stale.documents(desk)
+    emit(
+        rendering.hits_object(published, hits, old),
+        rendering.hits_view(hits, old),
+        as_json=as_json,
+    )
 
 
 def question_of(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from retrieval.records import Body, Entry, Listing
 
@@ -27,6 +27,15 @@ class Source(Protocol):
 
         Raises DocumentRefusedError if it cannot be had.
         """
+        ...
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A source that holds something open: a connection, a child process, a temporary file."""
+
+    def close(self) -> None:
+        """Let go of it; what was listed can no longer be read."""
         ...
 
 

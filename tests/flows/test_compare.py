@@ -68,7 +68,7 @@ def test_two_snapshots_are_compared_with_their_vectors(place: Place):
     (place.docs / "new.md").write_text("# Tides\n\nThe sea rises twice a day, in a slow rhythm.\n")
     place.run("refresh", "docs")
 
-    drift = compared(place, "docs@1", "docs@2")
+    drift = compared(place, "docs@2", "docs@3")
 
     novelty = next(signal for signal in drift["signals"] if signal["name"] == "novelty")
     assert novelty["score"] > 0

@@ -59,9 +59,9 @@ def test_drift_asks_for_one_retraining_of_the_published_snapshot(place: Place, d
     assert outcome.requested == "flow run 1"
     assert outcome.retraining is None
     (request,) = asked
-    assert (request.snapshot, request.requested_by) == ("docs@2", outcome.run_id)
+    assert (request.snapshot, request.requested_by) == ("docs@3", outcome.run_id)
     assert "devices/" in request.reason
-    assert outcome.check.refresh.published.release.snapshot == "docs@2"
+    assert outcome.check.refresh.published.release.snapshot == "docs@3"
 
 
 def test_the_same_text_asks_under_the_same_key(place: Place, desk: Desk):
@@ -86,7 +86,7 @@ def test_drift_is_measured_from_the_champions_snapshot_and_adds_up(place: Place,
         shutil.copytree(HANDBOOK / folder, place.docs / folder)
         check = monitor(desk, quietly, ask=lambda _: "run").check
         scores.append(check.report.signals[0].score or 0.0)
-        assert check.report.reference == "docs@1"
+        assert check.report.reference == "docs@2"
 
     assert scores[0] < scores[1]
 
@@ -94,7 +94,7 @@ def test_drift_is_measured_from_the_champions_snapshot_and_adds_up(place: Place,
 def test_the_timeline_has_one_step_for_each_check(place: Place, desk: Desk):
     for number in range(3):
         place.edit("billing/failed-payments.md", f"{14 + number} days", f"{15 + number} days")
-        monitor(replace(desk, now=desk.now + timedelta(hours=number)), quietly)
+        monitor(desk.at(desk.now + timedelta(hours=number)), quietly)
 
     (timeline,) = runs(desk, "timeline")
     client = MlflowClient(desk.settings.tracking_uri)

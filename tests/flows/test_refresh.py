@@ -36,7 +36,7 @@ def test_one_edited_paragraph_embeds_one_chunk_and_publishes_at_once(place: Plac
     assert (done.status, done.json["edited"], done.json["embedded"]) == (0, 1, 1)
     first, second = place.history()
     assert second["release"] == done.json["release"] != first["release"]
-    assert (second["kind"], second["snapshot"]) == ("refresh", "docs@2")
+    assert (second["kind"], second["snapshot"]) == ("refresh", "docs@3")
     assert second["model_version"] == first["model_version"]
     assert second["reason"] == "documents: 1 edited"
 
@@ -86,6 +86,7 @@ def test_an_empty_first_folder_publishes_nothing(place: Place):
 
 
 def test_a_mass_removal_asks_first_and_is_done_once_accepted(place: Place):
+    place.run("refresh", "docs")  # the folder is a copy: from now on this is the place
     for path in [*(place.docs / "accounts").iterdir(), place.docs / "billing" / "vouchers.txt"]:
         path.unlink()
     planned = place.run("plan", "docs", "--json").json
@@ -99,6 +100,18 @@ def test_a_mass_removal_asks_first_and_is_done_once_accepted(place: Place):
     assert f"--accept {planned['digest'][:6]}" in blocked.err
     assert (wrong.status, wrong.json["error"]["code"]) == (4, "PLAN_MISMATCH")
     assert (accepted.status, accepted.json["removed"]) == (0, 6)
+
+
+def test_another_folder_with_other_documents_asks_first(place: Place):
+    place.run("refresh", "docs")
+    place.docs.rename(place.folder / "elsewhere")
+    place.docs.mkdir()
+    (place.docs / "strange.md").write_text("Nothing that was here before.")
+
+    blocked = place.run("refresh", "docs", "--json")
+
+    assert (blocked.status, blocked.json["error"]["code"]) == (4, "SRC_CHANGED")
+    assert still_answers(place)
 
 
 def test_half_of_a_small_corpus_may_go_without_a_word(place: Place):
@@ -192,8 +205,8 @@ def test_a_commit_that_was_never_published_is_published_by_the_next_run(
     assert still_answers(place)
     done = place.run("refresh", "docs", "--json")
 
-    assert (done.status, done.json["embedded"], done.json["snapshot"]) == (0, 0, "docs@2")
-    assert [entry["snapshot"] for entry in place.history()] == ["docs@1", "docs@2"]
+    assert (done.status, done.json["embedded"], done.json["snapshot"]) == (0, 0, "docs@3")
+    assert [entry["snapshot"] for entry in place.history()] == ["docs@2", "docs@3"]
 
 
 def test_the_same_documents_make_the_same_release_anywhere(
@@ -210,7 +223,7 @@ def test_the_same_documents_make_the_same_release_anywhere(
 
     first, second, third = place.history()
     assert first["release"] == third["release"] != second["release"]
-    assert third["snapshot"] == "docs@3"
+    assert third["snapshot"] == "docs@4"
 
 
 def test_an_earlier_release_can_be_searched_as_it_was(place: Place):

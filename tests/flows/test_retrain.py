@@ -91,10 +91,10 @@ def test_a_promoted_challenger_answers_with_the_snapshot_that_answers_now(
     assert not outcome.is_new
     _, refreshed, promoted = place.history()
     assert (promoted["kind"], promoted["reason"]) == ("promotion", "better")
-    assert promoted["snapshot"] == refreshed["snapshot"] == "docs@2"
+    assert promoted["snapshot"] == refreshed["snapshot"] == "docs@3"
     assert promoted["model_version"] == outcome.version == 2
     assert int(version_of(desk, "champion").version) == 2
-    assert (calm.report.reference, calm.decision.action) == ("docs@2", Action.NONE)
+    assert (calm.report.reference, calm.decision.action) == ("docs@3", Action.NONE)
     asked = place.run("ask", "docs", "How long is the grace period?", "--json").json
     assert asked["release"] == promoted["release"]
     assert asked["answer"]
@@ -117,7 +117,7 @@ def test_a_rejected_challenger_is_kept_with_its_reason_and_not_judged_again(
     assert [entry["kind"] for entry in place.history()] == ["first", "refresh"]
     assert int(version_of(desk, "champion").version) == 1
     challenger = version_of(desk, "challenger")
-    assert challenger.tags["driftline.snapshot"] == "docs@2"
+    assert challenger.tags["driftline.snapshot"] == "docs@3"
     assert challenger.tags["driftline.requested_by"] == checked.run_id
     assert "worse" in challenger.description
     assert later.action is Action.WATCH
@@ -136,7 +136,7 @@ def test_a_training_run_is_a_child_of_its_check_and_a_killed_one_is_marked(
     client = MlflowClient(desk.settings.tracking_uri)
     done = client.get_run(version_of(desk, "challenger").tags["driftline.run_id"])
     assert done.data.tags["mlflow.parentRunId"] == checked.run_id
-    assert done.data.params["current"] == "docs@2"
+    assert done.data.params["current"] == "docs@3"
     assert {a.path for a in client.list_artifacts(done.info.run_id)} >= {"adapter", "answers.json"}
     wanted = "tags.`driftline.role` = 'training'"
     before = client.search_runs([done.info.experiment_id], wanted)[-1]

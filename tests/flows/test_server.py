@@ -152,7 +152,7 @@ def test_a_run_by_hand_is_found_in_mlflow(served: Served):
     checks = [run for run in runs if run["driftline.role"] == "check"]
     assert len(runs) > before
     assert checks[0]["driftline.action"] == "none"
-    assert checks[0]["driftline.snapshot"] == "docs@1"
+    assert checks[0]["driftline.snapshot"] == "docs@2"
 
 
 def test_a_typed_mistake_fails_the_run_with_its_sentence(served: Served):

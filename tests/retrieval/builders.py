@@ -183,7 +183,8 @@ class Shelf:
             for uri, (data, version) in sorted(self._documents.items())
             if uri not in self.hidden
         )
-        return Listing(entries, self.completeness, reason="hidden", identity=self.identity)
+        reason = "hidden" if self.hidden else ""
+        return Listing(entries, self.completeness, reason=reason, identity=self.identity)
 
     def read(self, entry: Entry, *, unless: str | None = None) -> Body | None:
         self.reads.append(entry.uri)
@@ -217,6 +218,11 @@ class KnowledgeBase:
     @property
     def journal(self) -> VectorJournal:
         return VectorJournal(self.folder / "journal.db", self.embedder.fingerprint)
+
+    def use(self, fingerprint: str) -> HashingEmbedder:
+        """Change to another embedder and return it."""
+        self.embedder = HashingEmbedder(fingerprint)
+        return self.embedder
 
     def draft(self, *, now: datetime | None = None) -> Draft:
         return plan_refresh(
@@ -252,7 +258,7 @@ class KnowledgeBase:
             return self.apply(draft)
 
     def texts(self, snapshot: Snapshot | None = None) -> dict[str, list[str]]:
-        """Return what the embedder read of each document, chunk by chunk; of the newest snapshot."""
+        """Return what the embedder read of each document of a snapshot, by default the newest."""
         found: dict[str, list[str]] = {}
         at = snapshot or self.index.head()
         rows = self.index.chunk_table(at).to_pylist() if at else []
@@ -265,6 +271,21 @@ class KnowledgeBase:
         """Return the sha256 over every row of the newest snapshot, vectors included."""
         head = self.index.head()
         return rows_digest(self.folder / "index", head) if head else None
+
+
+def single(folder: Path, **documents: str) -> tuple[Shelf, KnowledgeBase]:
+    """Return a knowledge base of one shelf, its documents named without the ending."""
+    shelf = Shelf()
+    shelf.write({f"{name}.md": text for name, text in documents.items()})
+    return shelf, KnowledgeBase(folder, [Feed(shelf)])
+
+
+def double(folder: Path) -> tuple[Shelf, Shelf, KnowledgeBase]:
+    """Return a knowledge base of two shelves, `one` and `two`, with two documents each."""
+    one, two = Shelf(), Shelf()
+    one.write({"a.md": "alpha", "b.md": "beta"})
+    two.write({"a.md": "gamma", "c.md": "delta"})
+    return one, two, KnowledgeBase(folder, [Feed(one, "one"), Feed(two, "two")])
 
 
 def rows_digest(folder: Path, snapshot: Snapshot) -> str:

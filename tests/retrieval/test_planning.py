@@ -1,68 +1,33 @@
-"""The document diff and the guards: every branch, both sides of every limit."""
+"""The document diff: what was added, edited, moved, removed, kept, and what is on its way out."""
+
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retrieval.errors import (
-    EmptyCorpusError,
-    MassDeleteError,
-    PlanMismatchError,
-    SourceEmptyError,
-    TooManyRefusedError,
-)
 from retrieval.planning import (
     DocumentChanges,
-    RefreshLimits,
+    Grace,
+    collapsed_documents,
     compare_documents,
-    guard,
     plan_digest,
 )
-from retrieval.records import Completeness, Move, RefreshPlan, Refusal, RefusalCode, Snapshot
+from retrieval.records import DocumentState, Move, Refusal, RefusalCode, Snapshot
 
-LIMITS = RefreshLimits()
-
-
-def uris(count: int, prefix: str = "d") -> tuple[str, ...]:
-    return tuple(f"{prefix}{at:04}.md" for at in range(count))
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def refusals(count: int) -> tuple[Refusal, ...]:
-    return tuple(Refusal(uri, RefusalCode.BINARY, "it holds NUL bytes") for uri in uris(count, "r"))
+def states(trust: str = "trusted", /, **digests: str) -> dict[str, DocumentState]:
+    return {uri: DocumentState(digest, trust) for uri, digest in digests.items()}
 
 
-def plan_of(
-    *,
-    before: int,
-    removed: int = 0,
-    added: int = 0,
-    refused: int = 0,
-    kept: int = 0,
-    completeness: Completeness = Completeness.COMPLETE,
-) -> RefreshPlan:
-    return RefreshPlan(
-        kb="docs",
-        base=Snapshot("docs", 1) if before else None,
-        added=uris(added, "a"),
-        edited=(),
-        moved=(),
-        removed=uris(removed),
-        kept=uris(kept, "k"),
-        unchanged=before - removed - kept,
-        documents_before=before,
-        refused=refusals(refused),
-        chunks=(),
-        to_embed=frozenset(),
-        completeness=completeness,
-        digest="9f3c2a" + "0" * 58,
-    )
-
-
-def check(plan: RefreshPlan, accepted: str | None = None) -> None:
-    guard(plan, LIMITS, accepted)
+def changed(**fields: tuple) -> DocumentChanges:
+    nothing = dict.fromkeys(("added", "edited", "moved", "removed", "kept", "leaving"), ())
+    return DocumentChanges(**(nothing | {"unchanged": 5} | fields))
 
 
 def test_documents_are_sorted_into_what_happened_to_them():
-    before = {"edited": "1", "same": "2", "gone": "3", "old": "4"}
-    now = {"edited": "1b", "same": "2", "new": "5", "moved": "4"}
+    before = states(edited="1", same="2", gone="3", old="4")
+    now = states(edited="1b", same="2", new="5", moved="4")
 
     changes = compare_documents(before, now)
 
@@ -72,44 +37,62 @@ def test_documents_are_sorted_into_what_happened_to_them():
         moved=(Move("old", "moved"),),
         removed=("gone",),
         kept=(),
+        leaving=(),
         unchanged=1,
     )
 
 
 def test_moves_pair_equal_bytes_in_order_and_leave_the_rest():
-    before = {"a": "1", "b": "1", "c": "1"}
-    now = {"x": "1", "y": "1"}
-
-    changes = compare_documents(before, now)
+    changes = compare_documents(states(a="1", b="1", c="1"), states(x="1", y="1"))
 
     assert changes.moved == (Move("a", "x"), Move("b", "y"))
     assert changes.removed == ("c",)
 
 
 def test_more_copies_than_originals_are_additions():
-    changes = compare_documents({"a": "1"}, {"x": "1", "y": "1"})
+    changes = compare_documents(states(a="1"), states(x="1", y="1"))
 
     assert changes.moved == (Move("a", "x"),)
     assert changes.added == ("y",)
 
 
 def test_a_document_swapped_with_another_is_two_edits():
-    changes = compare_documents({"a": "1", "b": "2"}, {"a": "2", "b": "1"})
+    changes = compare_documents(states(a="1", b="2"), states(a="2", b="1"))
 
     assert changes.edited == ("a", "b")
     assert changes.moved == ()
 
 
-def test_an_incomplete_listing_keeps_what_it_did_not_show():
-    changes = compare_documents({"a": "1", "b": "2"}, {"c": "1"}, complete=False)
+def test_another_trust_in_equal_bytes_is_an_edit():
+    changes = compare_documents(states(a="1"), states("untrusted", a="1"))
+
+    assert (changes.edited, changes.unchanged) == (("a",), 0)
+
+
+def test_a_move_to_a_source_of_another_trust_is_a_move():
+    changes = compare_documents(states(a="1"), states("untrusted", b="1"))
+
+    assert changes.moved == (Move("a", "b"),)
+
+
+def test_what_an_incomplete_listing_did_not_show_is_kept_and_is_no_half_of_a_move():
+    changes = compare_documents(states(a="1", b="2"), states(c="1"), unseen=lambda _: True)
 
     assert (changes.removed, changes.moved) == ((), ())
     assert (changes.kept, changes.added) == (("a", "b"), ("c",))
 
 
+def test_only_the_source_that_was_not_seen_whole_keeps_its_documents():
+    before = {"one:a": DocumentState("1", "trusted"), "two:b": DocumentState("2", "trusted")}
+
+    changes = compare_documents(before, {}, unseen=lambda uri: uri.startswith("two:"))
+
+    assert (changes.removed, changes.kept) == (("one:a",), ("two:b",))
+
+
 def test_everything_below_a_refused_folder_is_kept():
     refused = [Refusal("x/y/", RefusalCode.LINK_OUTSIDE, "it is a link")]
-    before = {"x/y/a": "1", "x/y/z/b": "2", "x/yes": "3", "x/c": "4"}
+    before = dict.fromkeys(("x/y/a", "x/y/z/b", "x/yes", "x/c"), DocumentState("1", "trusted"))
 
     changes = compare_documents(before, {}, refused=refused)
 
@@ -120,143 +103,85 @@ def test_everything_below_a_refused_folder_is_kept():
 def test_a_kept_document_is_no_half_of_a_move():
     refused = [Refusal("a", RefusalCode.VANISHED, "gone")]
 
-    changes = compare_documents({"a": "1"}, {"b": "1"}, refused=refused)
+    changes = compare_documents(states(a="1"), states(b="1"), refused=refused)
 
     assert (changes.moved, changes.added, changes.kept) == ((), ("b",), ("a",))
 
 
 @pytest.mark.parametrize(
-    ("before", "removed"),
+    ("missed", "removed"),
     [
-        pytest.param(100, 20, id="exactly-at-the-floor"),
-        pytest.param(1000, 100, id="exactly-at-the-share"),
-        pytest.param(40, 20, id="exactly-half"),
-        pytest.param(2, 1, id="one-of-two"),
-        pytest.param(5, 0, id="none"),
+        pytest.param(timedelta(days=7), True, id="exactly-as-long-as-the-grace"),
+        pytest.param(timedelta(days=7, microseconds=-1), False, id="a-moment-less"),
+        pytest.param(None, False, id="missed-for-the-first-time"),
+        pytest.param(-timedelta(days=1), False, id="a-clock-that-was-set-back"),
     ],
 )
-def test_removals_up_to_the_limit_pass(before: int, removed: int):
-    check(plan_of(before=before, removed=removed))
+def test_a_document_is_removed_once_it_is_gone_for_as_long_as_the_grace(
+    missed: timedelta | None, *, removed: bool
+):
+    since = {} if missed is None else {"a": NOON - missed}
+    grace = Grace(timedelta(days=7), NOON, since)
+
+    changes = compare_documents(states(a="1"), {}, grace=grace)
+
+    assert (changes.removed, changes.leaving) == ((("a",), ()) if removed else ((), ("a",)))
+
+
+def test_without_a_grace_period_a_missing_document_goes_at_once():
+    changes = compare_documents(states(a="1"), {}, grace=Grace(timedelta(0), NOON, {}))
+
+    assert changes.removed == ("a",)
+
+
+def test_a_move_needs_no_grace():
+    grace = Grace(timedelta(days=7), NOON, {})
+
+    changes = compare_documents(states(a="1"), states(b="1"), grace=grace)
+
+    assert (changes.moved, changes.leaving) == ((Move("a", "b"),), ())
 
 
 @pytest.mark.parametrize(
-    ("before", "removed", "limit"),
+    ("bodies", "expected"),
     [
-        pytest.param(100, 21, "the limit is 20.", id="one-over-the-floor"),
-        pytest.param(1000, 101, "the limit is 10 %.", id="one-over-the-share"),
-        pytest.param(39, 20, "the limit is 50 %.", id="just-over-half"),
-        pytest.param(1, 1, "the limit is 50 %.", id="the-only-one"),
+        pytest.param({}, (), id="no-edit"),
+        pytest.param({"a": "1"}, (), id="one-edit"),
+        pytest.param({"a": "1", "b": "2"}, (), id="all-different"),
+        pytest.param({"b": "1", "c": "2", "a": "1"}, ("a", "b"), id="two-of-three"),
+        pytest.param(
+            {"a": "1", "b": "1", "c": "2", "d": "2", "e": "2"}, ("c", "d", "e"), id="most"
+        ),
     ],
 )
-def test_removals_over_the_limit_are_blocked(before: int, removed: int, limit: str):
-    plan = plan_of(before=before, removed=removed, added=1)
-
-    with pytest.raises(MassDeleteError) as blocked:
-        check(plan)
-
-    assert limit in str(blocked.value)
+def test_collapsed_are_the_edits_that_share_the_most_frequent_body(
+    bodies: dict[str, str], expected: tuple[str, ...]
+):
+    assert collapsed_documents(bodies) == expected
 
 
-def test_a_blocked_removal_says_what_which_limit_and_what_now():
-    plan = plan_of(before=1204, removed=412)
+def test_a_plan_digest_depends_on_base_changes_states_refusals_and_recipe():
+    changes = changed(added=("a",), edited=("e",), moved=(Move("o", "n"),), removed=("r",))
+    now, base = states(a="1", e="2", n="3"), Snapshot("docs", 1)
+    refused = (Refusal("x", RefusalCode.BINARY, "it holds NUL bytes"),)
 
-    with pytest.raises(MassDeleteError) as blocked:
-        check(plan)
+    digest = plan_digest(base, changes, now, ())
+    others = [
+        plan_digest(Snapshot("docs", 2), changes, now, ()),
+        plan_digest(Snapshot("docs", 1, generation=2), changes, now, ()),
+        plan_digest(base, changed(added=("a",), edited=("e",)), now, ()),
+        plan_digest(base, changes, now | states(e="9"), ()),
+        plan_digest(base, changes, now | states("untrusted", e="2"), ()),
+        plan_digest(base, changes, now, refused),
+        plan_digest(base, changes, now, (), "a recipe"),
+    ]
 
-    assert str(blocked.value) == (
-        "Refusing to remove 412 of 1,204 documents (34 %); the limit is 10 %. Look at the plan "
-        "with `driftline plan docs`, then accept it with `driftline refresh docs --accept 9f3c2a`."
-    )
-
-
-@pytest.mark.parametrize(
-    ("before", "refused"),
-    [
-        pytest.param(4, 4, id="one-below-the-floor"),
-        pytest.param(20, 5, id="exactly-at-the-share"),
-    ],
-)
-def test_refusals_up_to_the_limit_pass(before: int, refused: int):
-    check(plan_of(before=before, refused=refused))
+    assert plan_digest(base, changes, dict(reversed(now.items())), ()) == digest
+    assert len({digest, *others}) == len(others) + 1
 
 
-@pytest.mark.parametrize(
-    ("before", "refused"),
-    [
-        pytest.param(19, 5, id="just-over-the-share"),
-        pytest.param(1, 5, id="at-the-floor-and-nearly-all"),
-    ],
-)
-def test_refusals_over_the_limit_are_blocked(before: int, refused: int):
-    with pytest.raises(TooManyRefusedError, match=r"'r0000.md' \(it holds NUL bytes\)"):
-        check(plan_of(before=before, refused=refused))
+def test_a_uri_cannot_be_made_to_look_like_another_plan():
+    one = changed(removed=("a'\nremoved 'b",))
+    two = changed(removed=("a", "b"))
 
-
-def test_a_source_that_lists_nothing_removes_nothing_whatever_is_accepted():
-    plan = plan_of(before=3, removed=3)
-
-    with pytest.raises(SourceEmptyError, match="holds 3"):
-        check(plan)
-    with pytest.raises(SourceEmptyError):
-        check(plan, accepted=plan.digest)
-
-
-def test_an_incomplete_listing_of_nothing_is_no_empty_source():
-    check(plan_of(before=3, kept=3, completeness=Completeness.PARTIAL))
-
-
-def test_a_few_documents_that_are_all_refused_are_kept_and_no_empty_source():
-    check(plan_of(before=3, kept=3, refused=3))
-
-
-def test_nothing_to_index_on_the_first_run_is_an_empty_corpus():
-    with pytest.raises(EmptyCorpusError, match="lists no documents"):
-        check(plan_of(before=0))
-
-
-def test_a_first_run_with_every_document_refused_names_the_first():
-    with pytest.raises(EmptyCorpusError, match=r"2 were refused, the first being 'r0000.md'"):
-        check(plan_of(before=0, refused=2))
-
-
-@pytest.mark.parametrize("accepted", ["9f3c2a", "9F3C2A", "9f3c2a" + "0" * 58])
-def test_an_accepted_plan_passes_the_limits(accepted: str):
-    check(plan_of(before=100, removed=60, refused=60), accepted)
-
-
-@pytest.mark.parametrize(
-    "accepted",
-    [
-        pytest.param("9f3c2", id="one-character-too-few"),
-        pytest.param("", id="empty"),
-        pytest.param("9f3c2b", id="another-plan"),
-        pytest.param("9f3c2a" + "0" * 59, id="too-long"),
-    ],
-)
-def test_an_acceptance_that_does_not_name_the_plan_is_refused(accepted: str):
-    with pytest.raises(PlanMismatchError):
-        check(plan_of(before=100, removed=60), accepted)
-
-
-def test_an_acceptance_is_checked_even_where_none_was_needed():
-    with pytest.raises(PlanMismatchError):
-        check(plan_of(before=100, added=1), "abcdef")
-
-
-def test_a_plan_digest_depends_on_base_changes_digests_and_refusals():
-    changes = DocumentChanges(("a",), ("e",), (Move("o", "n"),), ("r",), (), 5)
-    digests = {"a": "1", "e": "2", "n": "3"}
-    base = Snapshot("docs", 1)
-    other = DocumentChanges(("a",), ("e",), (Move("o", "n"),), ("s",), (), 5)
-
-    digest = plan_digest(base, changes, digests, ())
-    others = {
-        plan_digest(Snapshot("docs", 2), changes, digests, ()),
-        plan_digest(base, other, digests, ()),
-        plan_digest(base, changes, digests | {"e": "9"}, ()),
-        plan_digest(base, changes, digests, refusals(1)),
-    }
-
-    assert plan_digest(base, changes, dict(reversed(digests.items())), ()) == digest
-    assert digest not in others
-    assert len(others) == 4
+    assert plan_digest(None, one, {}, ()) != plan_digest(None, two, {}, ())

@@ -25,7 +25,7 @@ def test_a_first_refresh_indexes_every_document(corpus: Corpus):
 
     refreshed = corpus.refresh()
 
-    assert refreshed.snapshot == Snapshot(KB, 1)
+    assert refreshed.snapshot == Snapshot(KB, 2)  # the rows, and the full-text index
     assert corpus.texts() == {"a.md": "alpha", "sub/b.rst": "beta", "c.txt": "gamma"}
     assert (refreshed.documents, refreshed.chunks, refreshed.embedded) == (3, 3, 3)
 
@@ -237,7 +237,7 @@ def test_a_plan_on_an_older_snapshot_is_refused(corpus: Corpus):
         corpus.refresh()
 
         with pytest.raises(
-            PlanMismatchError, match="made on an empty index, but the index is at docs@1"
+            PlanMismatchError, match="made on an empty index, but the index is at docs@2"
         ):
             corpus.apply(stale)
 

@@ -16,6 +16,7 @@ from retrieval.errors import (
 )
 from retrieval.records import Recipe, Snapshot
 from retrieval.store import Index
+from retrieval.table_search import Query
 from tests.retrieval.builders import DIMENSION, KB, Corpus, HashingEmbedder
 
 DOCUMENTS = {"b.md": "# B\n\nbeta\n\n# C\n\ngamma", "a.md": "# A\n\nalpha"}
@@ -85,7 +86,7 @@ def test_a_pinned_reader_sees_its_snapshot_while_refreshes_land(corpus: Corpus):
     assert corpus.index.count(old) == 1
     assert corpus.index.content_digest(old) == digest
     vector = corpus.embedder.embed(["alpha"])[0]
-    assert [hit.text for hit in corpus.index.search(old, vector, 5)] == ["alpha"]
+    assert [hit.text for hit in corpus.index.search(old, Query("", vector, 5))] == ["alpha"]
     assert corpus.index.count(new) == 2
 
 
@@ -93,12 +94,12 @@ def test_a_reader_of_its_own_sees_a_refresh_at_once(corpus: Corpus, tmp_path: Pa
     reader = Index(tmp_path / "index", KB)
     corpus.write({"a.md": "alpha"})
     corpus.refresh()
-    assert reader.head() == Snapshot(KB, 1)
+    assert reader.head() == Snapshot(KB, 2)
     corpus.write({"a.md": "edited"})
 
     corpus.refresh()
 
-    assert reader.head() == Snapshot(KB, 2)
+    assert reader.head() == Snapshot(KB, 3)
 
 
 def test_search_finds_the_same_text_first_with_similarity_one(corpus: Corpus):
@@ -106,7 +107,7 @@ def test_search_finds_the_same_text_first_with_similarity_one(corpus: Corpus):
     snapshot = corpus.refresh().snapshot
     vector = corpus.embedder.embed(["T\ntext number 17"])[0]
 
-    hits = corpus.index.search(snapshot, vector, 10)
+    hits = corpus.index.search(snapshot, Query("", vector, 10))
 
     assert (hits[0].uri, hits[0].text, hits[0].headings) == ("17.md", "text number 17", ("T",))
     assert hits[0].similarity == pytest.approx(1.0, abs=1e-6)
@@ -121,7 +122,7 @@ def test_a_search_for_what_is_no_number_is_refused(corpus: Corpus):
     snapshot = corpus.refresh().snapshot
 
     with pytest.raises(BadVectorsError):
-        corpus.index.search(snapshot, np.full(DIMENSION, np.nan, np.float32), 1)
+        corpus.index.search(snapshot, Query("", np.full(DIMENSION, np.nan, np.float32), 1))
 
 
 def test_similarity_is_the_cosine(corpus: Corpus):
@@ -129,7 +130,7 @@ def test_similarity_is_the_cosine(corpus: Corpus):
     snapshot = corpus.refresh().snapshot
     question = corpus.embedder.embed(["a question"])[0]
 
-    hits = corpus.index.search(snapshot, question, 5)
+    hits = corpus.index.search(snapshot, Query("", question, 5))
 
     for hit in hits:
         cosine = float(corpus.embedder.embed([hit.text])[0] @ question)
@@ -142,12 +143,12 @@ def test_a_hit_is_found_again_by_its_chunk_id(corpus: Corpus):
     [chunk] = corpus.chunks()
     snapshot = corpus.refresh().snapshot
 
-    [hit] = corpus.index.search(snapshot, corpus.embedder.embed(["alpha"])[0], 1)
+    [hit] = corpus.index.search(snapshot, Query("", corpus.embedder.embed(["alpha"])[0], 1))
 
     assert hit.chunk == chunk.id
 
 
-@pytest.mark.parametrize("version", [2, 99])
+@pytest.mark.parametrize("version", [3, 99])
 def test_a_version_that_is_not_there_is_a_missing_snapshot(corpus: Corpus, version: int):
     corpus.write({"a.md": "alpha"})
     corpus.refresh()
@@ -179,10 +180,10 @@ def test_an_emptied_data_file_is_a_corrupt_index(corpus: Corpus):
     for path in (corpus.index._folder / f"{KB}.lance" / "data").iterdir():  # noqa: SLF001
         path.write_bytes(b"")
 
-    with pytest.raises(IndexCorruptError, match="docs@1 cannot be read"):
+    with pytest.raises(IndexCorruptError, match="docs@2 cannot be read"):
         corpus.index.chunk_table(snapshot)
-    with pytest.raises(IndexCorruptError, match="docs@1 cannot be read"):
-        corpus.index.search(snapshot, corpus.embedder.embed(["alpha"])[0], 1)
+    with pytest.raises(IndexCorruptError, match="docs@2 cannot be read"):
+        corpus.index.search(snapshot, Query("", corpus.embedder.embed(["alpha"])[0], 1))
 
 
 def test_a_table_of_another_program_is_refused(tmp_path: Path):
@@ -210,7 +211,7 @@ def test_what_a_killed_first_build_left_behind_is_no_index_and_no_obstacle(corpu
 
     refreshed = corpus.refresh()
 
-    assert refreshed.snapshot == Snapshot(KB, 1)
+    assert refreshed.snapshot == Snapshot(KB, 2)
 
 
 def test_a_commit_on_a_base_that_is_not_the_newest_is_refused(corpus: Corpus):
@@ -219,7 +220,7 @@ def test_a_commit_on_a_base_that_is_not_the_newest_is_refused(corpus: Corpus):
     corpus.write({"a.md": "edited"})
     newest = corpus.refresh().snapshot
 
-    with pytest.raises(PlanMismatchError, match="docs@1 is not the newest version"):
+    with pytest.raises(PlanMismatchError, match="docs@2 is not the newest version"):
         corpus.index.commit(
             (),
             base=old,
@@ -262,7 +263,7 @@ def test_an_index_of_format_1_still_loads():
     assert index.chunk_table(Snapshot(KB, 1))["text"].to_pylist() == ["First text.", "Other."]
     assert index.chunk_table(Snapshot(KB, 2))["text"].to_pylist() == ["Edited text.", "Other."]
     vector = HashingEmbedder().embed(["Title\nEdited text."])[0]
-    assert index.search(Snapshot(KB, 2), vector, 1)[0].similarity == pytest.approx(1.0)
+    assert index.search(Snapshot(KB, 2), Query("", vector, 1))[0].similarity == pytest.approx(1.0)
 
 
 def test_two_knowledge_bases_share_a_folder_without_touching(corpus: Corpus, tmp_path: Path):
