@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import assert_never
 
@@ -17,6 +18,9 @@ from flows.source_settings import (
 )
 from retrieval.scan_cache import ScanCache
 from retrieval.sources import Feed, Source
+
+# How the address of a file begins. What follows for SQLite may be no file: it says so itself.
+_LOCAL = re.compile(r"(?:zip|tar)://|sqlite[\w+]*:///(?!:memory:|file:|$)")
 
 
 def feeds_of(settings: Settings, kb: Kb, *, folder: Path, cache: ScanCache) -> tuple[Feed, ...]:
@@ -56,7 +60,7 @@ def _opened(
         case SqlSource():
             return _sql(settings, source)
         case StoreSource():
-            return _store(source)
+            return _store(settings, source)
         case _:
             assert_never(source)
 
@@ -110,7 +114,7 @@ def _sql(settings: Settings, source: SqlSource) -> Source:
     from retrieval.sources.sql import SqlSource as Opened
 
     return Opened(
-        source.url or settings.secret(source.url_variable or ""),
+        _beside(settings, source.url or settings.secret(source.url_variable or "")),
         query=source.query,
         key=source.key,
         text=source.text,
@@ -122,14 +126,20 @@ def _sql(settings: Settings, source: SqlSource) -> Source:
     )
 
 
-def _store(source: StoreSource) -> Source:
+def _store(settings: Settings, source: StoreSource) -> Source:
     from retrieval.sources.object_store import source_at
 
     return source_at(
-        source.url,
+        _beside(settings, source.url),
         include=source.include,
         exclude=source.exclude,
         max_bytes=source.max_bytes,
         max_entries=source.max_entries,
         options=source.options,
     )
+
+
+def _beside(settings: Settings, url: str) -> str:
+    """Return an address; one of a file that is relative is relative to the settings file."""
+    local = _LOCAL.match(url)
+    return local[0] + str(settings.resolve(Path(url[local.end() :]))) if local else url

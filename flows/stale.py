@@ -5,6 +5,7 @@ from __future__ import annotations
 from flows.desk import Desk
 from flows.journal import Fence
 from retrieval.records import Completeness, RefreshPlan
+from retrieval.sources import source_name
 
 _KIND = "stale"
 
@@ -26,8 +27,14 @@ def documents(desk: Desk) -> dict[str, str]:
 def stale_documents(plan: RefreshPlan) -> dict[str, str]:
     """Return what a plan keeps without having seen it as it is now, each with the reason."""
     refused = {refusal.uri: refusal.reason for refusal in plan.refused}
-    unseen = next(
-        (part.reason for part in plan.sources if part.completeness is not Completeness.COMPLETE),
-        "a folder above it was refused",
-    )
-    return {uri: refused.get(uri, unseen) for uri in plan.kept}
+    unseen = {
+        part.name: part.reason
+        for part in plan.sources
+        if part.completeness is not Completeness.COMPLETE
+    }
+    names = {part.name for part in plan.sources if part.configured}
+    above = "a folder above it was refused"
+    return {
+        uri: refused.get(uri) or unseen.get(source_name(uri, names) or "", above)
+        for uri in plan.kept
+    }

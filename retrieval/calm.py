@@ -81,6 +81,7 @@ def recall(
         unchanged=unchanged,
         documents_before=note["documents"],
         refused=refused,
+        chunks=0,
         written=0,
         embedded=0,
         digest=plan_digest(base, nothing, {}, refused),

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, islice
 
-from retrieval.normal_form import normal_digest
 from retrieval.outline import text_of
 from retrieval.records import Chunk, Document, Section, embedded_text
 
@@ -222,7 +221,6 @@ def _identify(document: Document, parts: Sequence[Section]) -> tuple[Chunk, ...]
                 headings=part.headings,
                 text=part.text,
                 digest=digest,
-                normal_digest=normal_digest(part.text),
                 document_digest=document.digest,
                 media_type=document.media_type,
                 modified_at=document.modified_at,

@@ -33,6 +33,7 @@ from retrieval.records import (
     SourcePart,
 )
 from retrieval.scan_cache import Scan, ScanCache
+from retrieval.sifting import Sifter, order_of
 from retrieval.sources import Feed, source_name
 from retrieval.spool import Spool
 from retrieval.store import Index
@@ -46,6 +47,7 @@ Parse = Callable[[str, Body, str], Document]
 class Draft:
     """A plan and what applying it needs: the new chunks, and what to note down afterwards.
 
+    `gone` are the ids of the chunks that edited documents no longer have.
     `remembered` is what the refresh comes to where nothing changed at all since the last one.
     Holds disk space until it is closed.
     """
@@ -54,6 +56,7 @@ class Draft:
     recipe: Recipe
     spool: Spool
     scan: Scan
+    gone: tuple[str, ...] = ()
     key: list[str] | None = None
     remembered: Refreshed | None = None
 
@@ -91,7 +94,7 @@ def plan_refresh(
     key = calm_key(recipe, feeds)
     calm = recall(cache.notes("calm").get(""), key, matching)
     if calm is not None:
-        return Draft(calm[0], recipe, Spool(), Scan(), key, calm[1])
+        return Draft(calm[0], recipe, Spool(), Scan(), (), key, calm[1])
     drafter = _Drafter(
         feeds=feeds,
         index=index,
@@ -155,12 +158,13 @@ class _Drafter:
         on_progress: OnProgress | None,
     ) -> Draft:
         spool = Spool()
+        sifter = Sifter(spool, lambda uris: self.index.headers(self.base, uris))
         with spool.closed_by_an_error():
             reading = read_sources(
                 self.feeds,
                 self.before,
                 cut,
-                spool,
+                sifter,
                 self.cache,
                 everything=self.rebuild,
                 on_progress=on_progress,
@@ -172,7 +176,12 @@ class _Drafter:
         reach("refresh.planned")
         lasting = reading.lasting and not changes.leaving and not self.rebuild
         return Draft(
-            plan, self.recipe, spool, self._scan(reading, changes), key if lasting else None
+            plan,
+            self.recipe,
+            spool,
+            self._scan(reading, changes),
+            tuple(sifter.gone),
+            key if lasting else None,
         )
 
     def _changes(self, reading: Reading) -> DocumentChanges:
@@ -195,7 +204,7 @@ class _Drafter:
         stays = (*changes.kept, *changes.leaving)
         if self.rebuild and self.base is not None and stays:
             for chunks in self.index.chunks_of(self.base, stays):
-                spool.add(chunks)
+                spool.add(chunks, order_of(chunks))
 
     def _reuse_vectors(self, spool: Spool, journal: VectorJournal) -> None:
         """Give the new chunks every vector there is: of the index, of a run that was killed."""
@@ -208,7 +217,7 @@ class _Drafter:
 
     def _plan(self, reading: Reading, changes: DocumentChanges) -> RefreshPlan:
         refused = tuple(sorted(reading.refused, key=lambda refusal: (refusal.uri, refusal.code)))
-        embedded = reading.spool.missing
+        embedded = reading.sifter.spool.missing
         return RefreshPlan(
             kb=self.index.kb,
             base=self.base,
@@ -221,7 +230,8 @@ class _Drafter:
             unchanged=changes.unchanged,
             documents_before=len(self.before),
             refused=refused,
-            written=reading.spool.chunks,
+            chunks=reading.sifter.chunks,
+            written=reading.sifter.spool.chunks,
             embedded=embedded,
             digest=plan_digest(
                 self.base,

@@ -20,8 +20,8 @@ from retrieval.records import (
     RefusalCode,
 )
 from retrieval.scan_cache import Scan, ScanCache, Seen
+from retrieval.sifting import Sifter
 from retrieval.sources import Feed
-from retrieval.spool import Spool
 
 Cut = Callable[[str, Body, str], tuple[Document, tuple[Chunk, ...]]]
 """Parses a document, given its uri, body and trust, and cuts it into chunks."""
@@ -40,11 +40,11 @@ _LASTING = frozenset(RefusalCode) - {
 class Reading:
     """What the sources hold now.
 
-    `documents` are those that can be taken in; the chunks of the changed ones are in `spool`.
+    `documents` are those that can be taken in; the chunks of the changed ones went to `sifter`.
     `bodies` digests what each edited document says; `listed` counts documents by source.
     """
 
-    spool: Spool
+    sifter: Sifter
     scan: Scan = field(default_factory=Scan)
     documents: dict[str, DocumentState] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
@@ -67,19 +67,19 @@ def read_sources(
     feeds: Sequence[Feed],
     before: Mapping[str, DocumentState],
     cut: Cut,
-    spool: Spool,
+    sifter: Sifter,
     cache: ScanCache,
     *,
     everything: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Reading:
-    """Return what the sources hold; the chunks of what is not in `before` as it is go to the spool.
+    """Return what the sources hold; chunks of what is not in `before` as it is go to the sifter.
 
     With `everything`, those of unchanged documents do too. A document whose stamp is the one that
     was seen before is not read. Of several sources one may be out of reach; raises
     SourceUnreachableError if all are.
     """
-    reading = Reading(spool)
+    reading = Reading(sifter)
     _list(feeds, reading)
     reach("refresh.listed")
     total = sum(len(listing.entries) for listing in reading.listings.values())
@@ -93,6 +93,7 @@ def read_sources(
             if on_progress is not None:
                 on_progress(done, total)
         reader.forget_gone()
+    sifter.flush()
     return reading
 
 
@@ -180,12 +181,12 @@ class _FeedReader:
 
     def _cut(self, uri: str, body: Body, held: DocumentState | None) -> None:
         document, chunks = self.cut(uri, body, self.feed.trust)
-        self.reading.spool.add(chunks)
+        self.reading.sifter.add(uri, chunks, held=held is not None and not self.everything)
         self.reading.neutralised += document.neutralised
         if document.flags:
             self.reading.flagged.append(Flagged(uri, document.flags))
         if held is not None and held.digest != document.digest:
-            says = "\n".join(chunk.normal_digest for chunk in chunks)
+            says = "\n".join(chunk.digest for chunk in chunks)
             self.reading.bodies[uri] = hashlib.sha256(says.encode()).hexdigest()
 
     def _keep(self, uri: str, state: DocumentState) -> None:

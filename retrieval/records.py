@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Self
 
+from retrieval.normal_form import normal_digest
+
 EngineName = Literal[
     "sentence-transformers",
     "torch-float32",
@@ -203,12 +205,16 @@ class Chunk:
     headings: tuple[str, ...]
     text: str
     digest: str
-    normal_digest: str
     document_digest: str
     media_type: str
     modified_at: datetime | None = None
     trust: str = "trusted"
     flags: tuple[Flag, ...] = ()
+
+    @property
+    def normal_digest(self) -> str:
+        """The sha256 of the text's normal form; worked out when it is asked for."""
+        return normal_digest(self.text)
 
     @property
     def embedded_text(self) -> str:
@@ -239,6 +245,17 @@ class DocumentState:
 
     digest: str
     trust: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentHeader:
+    """What the index says of a document as a whole: the ids of its chunks in reading order, too."""
+
+    title: str
+    media_type: str
+    trust: str
+    flags: tuple[Flag, ...]
+    order: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +295,9 @@ class RefreshPlan:
     the documents of the base that an incomplete listing did not show, or that were refused this
     time: their text stays as it is; `leaving` are gone from a complete listing, but not for as
     long as the grace period. `collapsed` are edited documents that now all say the same.
-    `written` counts the chunks of the added, edited and moved documents, or of all documents if
-    the plan is to `rebuild`; of these `embedded` texts need the embedder. `digest` names exactly
+    `chunks` counts those of the added, edited and moved documents, or of all documents if the
+    plan is to `rebuild`; `written` of them differ from what the index holds, and `embedded` texts
+    need the embedder. `digest` names exactly
     this plan over exactly this base. `estimated_seconds` is None where nothing was measured yet.
     """
 
@@ -293,6 +311,7 @@ class RefreshPlan:
     unchanged: int
     documents_before: int
     refused: tuple[Refusal, ...]
+    chunks: int
     written: int
     embedded: int
     digest: str
@@ -312,8 +331,8 @@ class RefreshPlan:
 
     @property
     def reused(self) -> int:
-        """Count of chunks that are written without the embedder."""
-        return self.written - self.embedded
+        """Count of chunks that do without the embedder."""
+        return self.chunks - self.embedded
 
     @property
     def completeness(self) -> Completeness:

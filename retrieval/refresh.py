@@ -41,7 +41,15 @@ def apply_refresh(
         return draft.remembered
     snapshot = plan.base if plan.changes_nothing else None
     if snapshot is None:
-        snapshot = _commit(draft, index, embedder, cache, journal, run_id, on_progress)
+        snapshot = _commit(
+            draft,
+            index,
+            embedder,
+            cache=cache,
+            journal=journal,
+            run_id=run_id,
+            on_progress=on_progress,
+        )
         reach("refresh.committed")
     snapshot = index.prepare(snapshot)  # unchanged too: a killed run may not have come to it
     reach("refresh.indexed")
@@ -67,6 +75,7 @@ def _commit(
     draft: Draft,
     index: Index,
     embedder: Embedder,
+    *,
     cache: ScanCache,
     journal: VectorJournal,
     run_id: str,
@@ -85,7 +94,8 @@ def _commit(
     return index.commit(
         draft.spool.rows(),
         base=None if plan.rebuild else plan.base,
-        replaced=(*plan.edited, *plan.removed, *(move.old for move in plan.moved)),
+        removed=(*plan.removed, *(move.old for move in plan.moved)),
+        gone=draft.gone,
         recipe=draft.recipe,
         probes=known,
         run_id=run_id,

@@ -6,8 +6,9 @@ it is gone with the process, killed or not.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,12 +23,12 @@ _MICROSECOND = timedelta(microseconds=1)
 _SCHEMA = """
 CREATE TABLE chunks (
     number INTEGER PRIMARY KEY, id TEXT, uri TEXT, ordinal INTEGER, title TEXT, headings TEXT,
-    text TEXT, digest TEXT, normal_digest TEXT, document_digest TEXT, media_type TEXT,
-    modified_at INTEGER, trust TEXT, flags TEXT
+    text TEXT, digest TEXT, document_digest TEXT, media_type TEXT, modified_at INTEGER,
+    trust TEXT, flags TEXT, reading_order TEXT
 );
 CREATE TABLE texts (number INTEGER PRIMARY KEY, digest TEXT UNIQUE, vector BLOB);
 """
-_ADD_CHUNK = "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_CHUNK = "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD_TEXT = "INSERT OR IGNORE INTO texts (number, digest) VALUES (?, ?)"
 _NEXT_DIGESTS = (
     "SELECT number, digest FROM texts WHERE vector IS NULL AND number > ? ORDER BY number LIMIT ?"
@@ -42,6 +43,15 @@ _NEXT_ROWS = (
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """A chunk and its vector; with a document's first chunk, the ids of all in reading order."""
+
+    chunk: Chunk
+    vector: Vector
+    order: tuple[str, ...] | None
+
+
 class Spool:
     """Chunks in the order they came, and one place for the vector of each distinct text."""
 
@@ -51,17 +61,23 @@ class Spool:
         self._database.executescript(_SCHEMA)
         # One transaction for its whole life: nothing here has to survive the process.
         self._database.execute("BEGIN")
+        self._added = 0
 
-    def add(self, chunks: Iterable[Chunk]) -> None:
-        """Take in the chunks of one document."""
-        for chunk in chunks:
-            added = self._database.execute(_ADD_CHUNK, _values(chunk))
-            self._database.execute(_ADD_TEXT, (added.lastrowid, chunk.digest))
+    def add(self, chunks: Iterable[Chunk], order: Sequence[str]) -> None:
+        """Take in chunks of one document, with the ids of all of its chunks in reading order."""
+        numbered = list(enumerate(chunks, self._added + 1))
+        self._added += len(numbered)
+        self._database.executemany(
+            _ADD_CHUNK, [(number, *_values(chunk, order)) for number, chunk in numbered]
+        )
+        self._database.executemany(
+            _ADD_TEXT, [(number, chunk.digest) for number, chunk in numbered]
+        )
 
     @property
     def chunks(self) -> int:
         """Count of chunks."""
-        return self._count("SELECT count(*) FROM chunks")
+        return self._added
 
     @property
     def missing(self) -> int:
@@ -88,11 +104,17 @@ class Spool:
             [(vector.tobytes(), digest) for digest, vector in vectors.items()],
         )
 
-    def rows(self) -> Iterator[tuple[list[Chunk], list[Vector]]]:
+    def rows(self) -> Iterator[list[Row]]:
         """Yield the chunks with their vectors, up to a thousand at a time; every text has one."""
         for rows in self._pages(_NEXT_ROWS, BATCH):
-            vectors = [np.frombuffer(row[-1], dtype=np.float32) for row in rows]
-            yield [_chunk(row[1:-1]) for row in rows], vectors
+            yield [
+                Row(
+                    _chunk(row[1:-2]),
+                    np.frombuffer(row[-1], dtype=np.float32),
+                    None if row[-2] is None else tuple(json.loads(row[-2])),
+                )
+                for row in rows
+            ]
 
     def close(self) -> None:
         """Give the disk back."""
@@ -118,7 +140,7 @@ class Spool:
         return int(self._database.execute(query).fetchone()[0])
 
 
-def _values(chunk: Chunk) -> tuple[object, ...]:
+def _values(chunk: Chunk, order: Sequence[str]) -> tuple[object, ...]:
     moment = chunk.modified_at
     return (
         chunk.id,
@@ -128,23 +150,23 @@ def _values(chunk: Chunk) -> tuple[object, ...]:
         json.dumps(chunk.headings),
         chunk.text,
         chunk.digest,
-        chunk.normal_digest,
         chunk.document_digest,
         chunk.media_type,
         None if moment is None else (moment - _EPOCH) // _MICROSECOND,
         chunk.trust,
         " ".join(chunk.flags),
+        json.dumps(order) if chunk.ordinal == 0 else None,
     )
 
 
 def _chunk(row: tuple[Any, ...]) -> Chunk:
-    moment = row[10]
+    moment = row[9]
     fields = [
         *row[:4],
         tuple(json.loads(row[4])),
-        *row[5:10],
+        *row[5:9],
         None if moment is None else _EPOCH + moment * _MICROSECOND,
-        row[11],
-        tuple(map(Flag, row[12].split())),
+        row[10],
+        tuple(map(Flag, row[11].split())),
     ]
     return Chunk(*fields)

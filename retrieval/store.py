@@ -20,7 +20,16 @@ from retrieval.errors import (
     PlanMismatchError,
     SnapshotMissingError,
 )
-from retrieval.records import KB_NAME, Chunk, DocumentState, Hit, Recipe, Snapshot
+from retrieval.records import (
+    KB_NAME,
+    Chunk,
+    DocumentHeader,
+    DocumentState,
+    Hit,
+    Recipe,
+    Snapshot,
+)
+from retrieval.spool import Row
 from retrieval.table_indices import STALE_ROWS, build_indices, due
 from retrieval.table_search import Query, find
 from retrieval.table_upkeep import Tidied, remove_table, tidy
@@ -30,7 +39,7 @@ _KEPT_HANDLES = 4
 _LANCE_ERRORS = (ValueError, RuntimeError, OSError)
 
 T = TypeVar("T")
-Rows = Iterable[tuple[Sequence[Chunk], Sequence[Vector]]]
+Rows = Iterable[Sequence[Row]]
 
 
 class Index:
@@ -85,13 +94,26 @@ class Index:
         """Return each document's uri with what the snapshot holds of it; none for no snapshot."""
         if snapshot is None:
             return {}
-        # Every document has exactly one first chunk.
-        batches = self._scan(snapshot, ["uri", "document_digest", "trust"], "ordinal = 0")
+        first = rows.first_chunks(self._pinned(snapshot).schema)
+        batches = self._scan(snapshot, ["uri", "document_digest", "trust"], first)
         return {
             uri: DocumentState(digest, trust)
             for batch in batches
             for uri, digest, trust in zip(*_lists(batch), strict=True)
         }
+
+    def headers(
+        self, snapshot: Snapshot | None, uris: Collection[str]
+    ) -> dict[str, DocumentHeader]:
+        """Return what the snapshot says of these documents as a whole, by uri."""
+        found: dict[str, DocumentHeader] = {}
+        if snapshot is None:
+            return found
+        first = rows.first_chunks(self._pinned(snapshot).schema)
+        for clause in _clauses("document", sorted(map(rows.document_key, uris))):
+            for batch in self._scan(snapshot, list(rows.HEADER_COLUMNS), f"{first} AND {clause}"):
+                found |= rows.headers_from(batch)
+        return found
 
     def vectors_for(self, snapshot: Snapshot, digests: Collection[str]) -> dict[str, Vector]:
         """Return the vector of each of these text digests that the snapshot has."""
@@ -103,30 +125,31 @@ class Index:
         return found
 
     def chunks_of(self, snapshot: Snapshot, uris: Collection[str]) -> Iterator[list[Chunk]]:
-        """Yield the chunks of these documents as they stand in the snapshot."""
-        for clause in _clauses("document", sorted(map(rows.document_key, uris))):
-            for batch in self._scan(snapshot, ["id", *rows.CHUNK_COLUMNS], clause):
-                yield rows.chunks_from(batch)
+        """Yield the chunks of these documents as they stand in the snapshot, one by one."""
+        for key in sorted(map(rows.document_key, uris)):
+            [clause] = _clauses("document", [key])
+            yield rows.chunks_from(self._whole(snapshot, ["id"], clause))
 
     def commit(
         self,
         content: Rows,
         *,
         base: Snapshot | None,
-        replaced: Collection[str],
+        removed: Collection[str] = (),
+        gone: Collection[str] = (),
         recipe: Recipe,
         probes: Vectors,
         run_id: str,
     ) -> Snapshot:
         """Write chunks and their vectors in one atomic commit; `settle` makes it last.
 
-        The commit changes the table of the base, which must be its newest version; `replaced` are
-        the uris whose chunks of before go unless they are among the new ones: a removed document
-        is one that is replaced by nothing. Without a base the rows become a table of their own.
+        The commit changes the table of the base, which must be its newest version: documents in
+        `removed`, by uri, and chunks in `gone`, by id, go, unless they are among the new ones.
+        Without a base the rows become a table of their own.
         `content` is asked for its batches from another thread, and must not read from this index.
         """
         if base is not None:
-            return self._merge(base, content, replaced, run_id)
+            return self._merge(base, content, removed, gone, run_id)
         schema = rows.schema_of(recipe, probes)
         generation = max(self._generations(), default=0) + 1
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -140,10 +163,8 @@ class Index:
 
     def chunk_table(self, snapshot: Snapshot, *, vectors: bool = False) -> pa.Table:
         """Return the chunk table of a snapshot, ordered by uri and ordinal."""
-        columns = [*rows.CHUNK_COLUMNS, *(["vector"] if vectors else [])]
-        read = self._query(snapshot, columns)
-        table = rows.completed(self._run(snapshot, read.to_arrow), columns)
-        return table.sort_by([("uri", "ascending"), ("ordinal", "ascending")])
+        extra = ["vector"] if vectors else []
+        return self._whole(snapshot, extra).select([*rows.CHUNK_COLUMNS, *extra])
 
     def search(self, snapshot: Snapshot, query: Query) -> tuple[Hit, ...]:
         """Return what answers best in the snapshot, best first, each text once."""
@@ -276,8 +297,7 @@ class Index:
     def _query(
         self, snapshot: Snapshot, columns: list[str], where: str | None = None
     ) -> lancedb.query.LanceQueryBuilder:
-        table = self._pinned(snapshot)
-        query = table.search().select(rows.stored(table.schema, columns)).limit(None)
+        query = self._pinned(snapshot).search().select(columns).limit(None)
         return query.where(where) if where else query
 
     def _scan(
@@ -287,15 +307,32 @@ class Index:
         query = self._query(snapshot, columns, where)
         try:
             for batch in query.to_batches():
-                yield rows.completed(batch, columns)
+                yield batch.select(columns)
         except _LANCE_ERRORS as error:
             raise _unreadable(snapshot, error) from error
 
+    def _whole(
+        self, snapshot: Snapshot, extra: Sequence[str], where: str | None = None
+    ) -> pa.Table:
+        """Return whole documents as chunks in reading order, with extra columns."""
+        schema = self._pinned(snapshot).schema
+        query = self._query(snapshot, rows.to_read_whole(schema, extra), where)
+        try:
+            return rows.in_reading_order(self._run(snapshot, query.to_arrow))
+        except rows.DisorderError as error:
+            raise _unreadable(snapshot, error) from error
+
     def _merge(
-        self, base: Snapshot, content: Rows, replaced: Collection[str], run_id: str
+        self,
+        base: Snapshot,
+        content: Rows,
+        removed: Collection[str],
+        gone: Collection[str],
+        run_id: str,
     ) -> Snapshot:
         table = self._newest(base)
-        scope = " OR ".join(_clauses("document", sorted(map(rows.document_key, replaced))))
+        documents = _clauses("document", sorted(map(rows.document_key, removed)))
+        scope = " OR ".join([*documents, *_clauses("id", sorted(gone))])
         (
             table.merge_insert("id")
             .when_matched_update_all()
@@ -314,7 +351,7 @@ class Index:
 
 
 def _reader(content: Rows, schema: pa.Schema, run_id: str) -> pa.RecordBatchReader:
-    batches = (rows.batch_of(chunks, vectors, schema, run_id=run_id) for chunks, vectors in content)
+    batches = (rows.batch_of(each, schema, run_id=run_id) for each in content)
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from retrieval import chunk_table as shape
-from retrieval.embedders import Vector, Vectors
-from retrieval.records import Chunk, Flag, Recipe
+from retrieval.embedders import Vectors
+from retrieval.records import Chunk, DocumentHeader, Flag, Recipe
+from retrieval.spool import Row
 
 FORMAT = b"2"
 OLD_FORMATS = (b"1",)  # read as they are; the next refresh makes the index anew, beside them
 CHUNK_COLUMNS = tuple(shape.SCHEMA.names)
+HEADER_COLUMNS = ("uri", "title", "media_type", "trust", "flags", "reading_order")
+_DERIVED = ("ordinal", "document_digest")  # kept with the first chunk of a document
 _FORMAT_KEY, _RECIPE_KEY, _PROBES_KEY = (
     b"driftline.format",
     b"driftline.recipe",
@@ -25,19 +29,31 @@ _FORMAT_KEY, _RECIPE_KEY, _PROBES_KEY = (
 def schema_of(recipe: Recipe, probes: Vectors) -> pa.Schema:
     """Return the schema of a new table; it records the recipe and the embedder's probes.
 
-    `row_digest` is the sha256 over everything else that a row says, its vector included.
+    What concerns a document as a whole stands in the row of its first chunk alone: the digest of
+    its bytes, and `reading_order`, the ids of its chunks. So an edit writes the rows of the chunks
+    that it changed, and that one. `row_digest` is the sha256 over everything else in a row.
     """
     own = [
         pa.field(name, pa.string(), nullable=False)
         for name in ("id", "document", "run_id", "row_digest")
     ]
+    of_document = [
+        pa.field("document_digest", pa.string()),
+        pa.field("reading_order", pa.list_(pa.string())),
+    ]
+    of_chunk = [field for field in shape.FIELDS if field.name not in _DERIVED]
     vector = pa.field("vector", pa.list_(pa.float32(), probes.shape[1]), nullable=False)
     recorded = {
         _FORMAT_KEY: FORMAT,
         _RECIPE_KEY: json.dumps([recipe.embedder, recipe.cutting]).encode(),
         _PROBES_KEY: base64.b64encode(np.ascontiguousarray(probes, np.float32).tobytes()),
     }
-    return pa.schema([*own, *shape.FIELDS, vector], metadata=recorded)
+    return pa.schema([*own, *of_chunk, *of_document, vector], metadata=recorded)
+
+
+def first_chunks(schema: pa.Schema) -> str:
+    """Return the filter for the rows that speak for a document: one for each."""
+    return "document_digest IS NOT NULL" if "reading_order" in schema.names else "ordinal = 0"
 
 
 def is_ours(schema: pa.Schema) -> bool:
@@ -69,78 +85,116 @@ def document_key(uri: str) -> str:
     return hashlib.sha256(uri.encode()).hexdigest()
 
 
-def batch_of(
-    chunks: Sequence[Chunk], vectors: Sequence[Vector], schema: pa.Schema, *, run_id: str
-) -> pa.RecordBatch:
+def batch_of(rows: Sequence[Row], schema: pa.Schema, *, run_id: str) -> pa.RecordBatch:
     """Return chunks and their vectors as rows of a table."""
+    chunks = [row.chunk for row in rows]
     width = schema.field("vector").type.list_size
-    flat = np.concatenate(vectors) if len(vectors) else np.empty(0, np.float32)
+    flat = np.concatenate([row.vector for row in rows]) if rows else np.empty(0, np.float32)
     columns = shape.columns_of(chunks) | {
         "id": [chunk.id for chunk in chunks],
         "document": [document_key(chunk.uri) for chunk in chunks],
         "run_id": [run_id] * len(chunks),
-        "row_digest": [row_digest(*pair) for pair in zip(chunks, vectors, strict=True)],
+        "row_digest": [row_digest(row) for row in rows],
+        "document_digest": [row.chunk.document_digest if row.order else None for row in rows],
+        "reading_order": [row.order for row in rows],
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), width),
     }
     arrays = [pa.array(columns[field.name], field.type) for field in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def row_digest(chunk: Chunk, vector: Vector) -> str:
-    """Return the sha256 that finds a damaged row: over every value of a chunk and its vector."""
+def row_digest(row: Row) -> str:
+    """Return the sha256 that finds a damaged row: over every value of it, its vector included."""
+    chunk = row.chunk
     values = [
         chunk.id,
         chunk.uri,
-        str(chunk.ordinal),
         chunk.title,
         str(len(chunk.headings)),
         *chunk.headings,
         chunk.text,
         chunk.digest,
-        chunk.normal_digest,
-        chunk.document_digest,
         chunk.media_type,
         chunk.trust,
         *chunk.flags,
         "" if chunk.modified_at is None else chunk.modified_at.isoformat(),
+        *((chunk.document_digest, *row.order) if row.order else ()),
     ]
     whole = hashlib.sha256("\0".join(values).encode())
-    whole.update(vector.tobytes())
+    whole.update(row.vector.tobytes())
     return whole.hexdigest()
 
 
-def chunks_from(batch: pa.RecordBatch) -> list[Chunk]:
-    """Return rows as chunks, under the ids that they have."""
-    return [
-        Chunk(
-            **row
-            | {
-                "headings": tuple(row["headings"]),
-                "flags": tuple(map(Flag, row["flags"])),
-            }
+class DisorderError(ValueError):
+    """The rows of a table are not those that its documents name."""
+
+
+def to_read_whole(schema: pa.Schema, extra: Sequence[str]) -> list[str]:
+    """Return the columns from which `in_reading_order` makes whole documents."""
+    wanted = ("id", *CHUNK_COLUMNS, "reading_order", *extra)
+    return [name for name in dict.fromkeys(wanted) if name in schema.names]
+
+
+def in_reading_order(table: pa.Table) -> pa.Table:
+    """Return the rows of whole documents by uri and ordinal, with the columns of a chunk table.
+
+    Raises DisorderError if a document lacks a chunk, or a chunk has no document.
+    """
+    if "reading_order" in table.column_names:
+        table = _with_ordinals(table)
+    if "flags" not in table.column_names:  # an older format
+        none = pa.array([[]] * len(table), pa.list_(pa.string()))
+        table = table.append_column(shape.SCHEMA.field("flags"), none)
+    whole = table.sort_by([("uri", "ascending"), ("ordinal", "ascending")])
+    extra = [name for name in whole.column_names if name not in CHUNK_COLUMNS]
+    fields = [*shape.FIELDS, *(whole.schema.field(name) for name in extra)]
+    return whole.select([field.name for field in fields]).cast(pa.schema(fields))
+
+
+def _with_ordinals(table: pa.Table) -> pa.Table:
+    """Give each row its place in its document and that document's digest, from the first rows."""
+    table = table.combine_chunks()
+    first = table.filter(pc.is_valid(table["document_digest"]))
+    orders = first["reading_order"].combine_chunks()
+    ids, parents = pc.list_flatten(orders), pc.list_parent_indices(orders)
+    sizes = pc.list_value_length(orders).to_numpy(zero_copy_only=False)
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    ordinals = pa.array(np.arange(len(ids)) - starts, pa.int32())
+    named, held = pc.sort_indices(ids), pc.sort_indices(table["id"])
+    if not pa.chunked_array([ids.take(named)]).equals(table["id"].take(held)):
+        msg = f"its documents name {len(ids):,} chunks, which are not the {len(table):,} it holds"
+        raise DisorderError(msg)
+    digests = first["document_digest"].take(parents.take(named))
+    rest = table.take(held).drop_columns(["document_digest", "reading_order"])
+    return rest.append_column("ordinal", ordinals.take(named)).append_column(
+        "document_digest", digests
+    )
+
+
+def headers_from(batch: pa.RecordBatch) -> dict[str, DocumentHeader]:
+    """Return what first rows say of their documents, by uri."""
+    return {
+        row["uri"]: DocumentHeader(
+            title=row["title"],
+            media_type=row["media_type"],
+            trust=row["trust"],
+            flags=tuple(map(Flag, row["flags"])),
+            order=tuple(row["reading_order"]),
         )
         for row in batch.to_pylist()
+    }
+
+
+def chunks_from(table: pa.Table) -> list[Chunk]:
+    """Return rows as chunks, under the ids that they have."""
+    derived = {"normal_digest"}
+    return [
+        Chunk(
+            **{name: value for name, value in row.items() if name not in derived}
+            | {"headings": tuple(row["headings"]), "flags": tuple(map(Flag, row["flags"]))}
+        )
+        for row in table.to_pylist()
     ]
-
-
-def stored(schema: pa.Schema, columns: Sequence[str]) -> list[str]:
-    """Return those of the columns that a table has: an older format lacks some."""
-    return [name for name in columns if name in schema.names]
-
-
-def completed(batch: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> pa.Table:
-    """Return the columns in this order, those that an older format lacks as empty lists."""
-    empty = pa.array([[]] * batch.num_rows, pa.list_(pa.string()))
-    arrays = [
-        batch.column(name) if name in batch.schema.names else empty for name in columns
-    ]
-    schema = pa.schema(
-        [
-            batch.schema.field(name) if name in batch.schema.names else shape.SCHEMA.field(name)
-            for name in columns
-        ]
-    )
-    return type(batch).from_arrays(arrays, schema=schema)
 
 
 def matrix(column: pa.FixedSizeListArray) -> Vectors:

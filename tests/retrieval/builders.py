@@ -115,7 +115,7 @@ class Corpus:
         """Return the chunks that a refresh would write."""
         with self.draft() as draft:
             draft.spool.keep(dict.fromkeys(_digests(draft), np.zeros(DIMENSION, np.float32)))
-            return [chunk for chunks, _ in draft.spool.rows() for chunk in chunks]
+            return [row.chunk for rows in draft.spool.rows() for row in rows]
 
     def apply(self, draft: Draft, *, run_id: str = "run") -> Refreshed:
         return apply_refresh(draft, self.index, self.embedder, run_id=run_id, cache=self.cache)

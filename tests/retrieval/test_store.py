@@ -224,7 +224,7 @@ def test_a_commit_on_a_base_that_is_not_the_newest_is_refused(corpus: Corpus):
         corpus.index.commit(
             (),
             base=old,
-            replaced=["a.md"],
+            removed=["a.md"],
             recipe=Recipe("a" * 64, "cut"),
             probes=np.eye(3, DIMENSION, dtype=np.float32),
             run_id="run",
