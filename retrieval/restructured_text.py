@@ -33,19 +33,23 @@ def list_headings(lines: Sequence[str]) -> list[Heading]:
     """
     styles: list[tuple[str, bool]] = []
     headings: list[Heading] = []
-    at = 0
-    while at < len(lines):
-        near = lines[at][:1] in _MARKS or (at + 1 < len(lines) and lines[at + 1][:1] in _MARKS)
-        found = near and (_overlined(lines, at) or _underlined(lines, at))
-        if not found:
-            at += 1
-            continue
-        style, title, end = found
-        if style not in styles:
-            styles.append(style)
-        headings.append(Heading(styles.index(style) + 1, title, at, end))
-        at = end
+    end = 0
+    for at in _beginnings(lines):
+        found = at >= end and (_overlined(lines, at) or _underlined(lines, at))
+        if found:
+            style, title, end = found
+            if style not in styles:
+                styles.append(style)
+            headings.append(Heading(styles.index(style) + 1, title, at, end))
     return headings
+
+
+def _beginnings(lines: Sequence[str]) -> list[int]:
+    """Return where a heading may begin: on an adornment, or on the line above one."""
+    adornments = [
+        at for at, line in enumerate(lines) if line[:1] in _MARKS and _ADORNMENT.fullmatch(line)
+    ]
+    return sorted({max(at, 0) for line in adornments for at in (line - 1, line)})
 
 
 _Found = tuple[tuple[str, bool], str, int]  # (adornment, overlined), title, line after it

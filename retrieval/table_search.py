@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from retrieval.errors import BadVectorsError
 from retrieval.filters import Filters, one_of_digests, where
-from retrieval.fusion import fuse
+from retrieval.fusion import closeness, fuse
 from retrieval.records import Hit
 
 Vector = NDArray[np.float32]
@@ -27,9 +27,11 @@ Vector = NDArray[np.float32]
 TEXT_COLUMN = "text"
 MAX_LIMIT = 1_000
 
-# Of a vector index: IVF_SQ then finds what an exact search finds (recall@10 1.00, 100,000 rows).
-_NPROBES, _REFINE_FACTOR = 20, 5
 _DEPTH = 50  # candidates of each way; at 100 the recall of the fused answer is no better
+# Of a vector index: IVF_SQ then finds what an exact search finds (recall@10 1.00, 100,000 rows).
+# A search refines nothing: it works out the cosines of its 50 candidates itself, which finds what
+# the nearest 10 with a refine factor of 5 are.
+_NPROBES, _REFINE_FACTOR = 20, 5
 _MAX_ROUNDS = 8  # each looks past the texts that filled the one before with their copies
 _MAX_ALSO = 20
 _MAX_COPIES = 1_000  # read to name the other documents of a text
@@ -71,7 +73,7 @@ def find(table: LanceTable, query: Query) -> tuple[Hit, ...]:
         full = texts.add(*_both_ways(table, query, filter_))
         if not full or len(texts.digests) >= query.limit:
             break
-    best = texts.ranked()[: query.limit]
+    best = texts.ranked(terms(query.text))[: query.limit]
     copies = _copies(table, query.filters, [text.digest for text in best if text.copied])
     return tuple(_hit(text, copies.get(text.digest, [])) for text in best)
 
@@ -85,14 +87,8 @@ def nearest(
     exact: bool = False,
 ) -> LanceVectorQueryBuilder:
     """Return the query for the vectors nearest by cosine; `exact` compares every one."""
-    query = table.search(vector, vector_column_name="vector", query_type="vector")
-    query = query.distance_type("cosine").limit(limit)
-    query = (
-        query.bypass_vector_index()
-        if exact
-        else query.nprobes(_NPROBES).refine_factor(_REFINE_FACTOR)
-    )
-    return query.where(filter_) if filter_ else query
+    query = _near(table, vector, limit, filter_)
+    return query.bypass_vector_index() if exact else query.refine_factor(_REFINE_FACTOR)
 
 
 def terms(question: str) -> str:
@@ -123,9 +119,8 @@ class _Text:
 
     row: _Row
     similarity: float
-    score: float = 0.0
+    score: float | None = None
     by_vector: bool = False
-    by_text: bool = False
     copied: bool = False
 
     @property
@@ -134,7 +129,7 @@ class _Text:
 
     @property
     def found_by(self) -> tuple[str, ...]:
-        return ("vector",) * self.by_vector + ("text",) * self.by_text
+        return ("vector",) * self.by_vector + ("text",) * (self.score is not None)
 
     @property
     def place(self) -> _Place:
@@ -147,6 +142,7 @@ class _Texts:
     def __init__(self, vector: Vector) -> None:
         self._vector = vector / np.linalg.norm(vector)
         self._found: dict[str, _Text] = {}
+        self._all_listed = True
 
     @property
     def digests(self) -> Collection[str]:
@@ -158,16 +154,21 @@ class _Texts:
             self._take(row, similarity).by_vector = True
         for row, similarity in self._rows(by_text):
             text = self._take(row, similarity)
-            text.by_text, text.score = True, max(text.score, row["_score"])
+            text.score = max(text.score or 0.0, row["_score"])
+        self._all_listed &= len(by_text) < _DEPTH
         return max(len(by_vector), len(by_text)) >= _DEPTH
 
-    def ranked(self) -> list[_Text]:
+    def ranked(self, words: str) -> list[_Text]:
         """Return the texts, best first."""
+        texts = [*self._found.values()]
         fused = fuse(
-            {digest: text.similarity for digest, text in self._found.items()},
-            {digest: text.score for digest, text in self._found.items()},
+            [text.similarity for text in texts],
+            [text.score for text in texts],
+            closeness(words, [text.row["text"] for text in texts]),
+            all_listed=self._all_listed,
         )
-        return sorted(self._found.values(), key=lambda text: (-fused[text.digest], text.place))
+        pairs = sorted(zip(fused, texts, strict=True), key=lambda pair: (-pair[0], pair[1].place))
+        return [text for _, text in pairs]
 
     def _rows(self, table: pa.Table) -> Iterator[tuple[_Row, float]]:
         """Yield each row with its cosine, worked out here so that both ways give the same."""
@@ -197,9 +198,17 @@ def _both_ways(table: LanceTable, query: Query, filter_: str | None) -> tuple[pa
     return by_vector, by_text.result()
 
 
+def _near(
+    table: LanceTable, vector: Vector, limit: int, filter_: str | None
+) -> LanceVectorQueryBuilder:
+    query = table.search(vector, vector_column_name="vector", query_type="vector")
+    query = query.distance_type("cosine").limit(limit).nprobes(_NPROBES)
+    return query.where(filter_) if filter_ else query
+
+
 def _by_vector(table: LanceTable, vector: Vector, filter_: str | None) -> pa.Table:
     try:
-        return _read(nearest(table, vector, limit=_DEPTH, filter_=filter_), "_distance")
+        return _read(_near(table, vector, _DEPTH, filter_), "_distance")
     except _LANCE_ERRORS as error:
         if not _indexed(table, "vector"):
             raise

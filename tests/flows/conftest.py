@@ -50,6 +50,10 @@ class Place:
     def desk(self) -> Any:
         return open_desk(load_settings(self.folder / "driftline.toml"), "docs")
 
+    def configure(self, settings: str) -> None:
+        """Let these settings take the place of those that were."""
+        (self.folder / "driftline.toml").write_text(settings, encoding="utf-8")
+
     def history(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.run("history", "docs", "--json").json
         return found

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import lancedb
 import numpy as np
@@ -22,6 +23,7 @@ from retrieval.records import (
     Chunk,
     Completeness,
     Entry,
+    Flag,
     Listing,
     Refreshed,
     RefreshPlan,
@@ -33,6 +35,7 @@ from retrieval.refresh import apply_refresh
 from retrieval.scan_cache import ScanCache
 from retrieval.sources import Feed, Source
 from retrieval.sources.folder import FolderSource, path_from_uri
+from retrieval.spool import Row
 from retrieval.store import Index
 from retrieval.vector_journal import VectorJournal
 
@@ -296,17 +299,27 @@ def rows_digest(folder: Path, snapshot: Snapshot) -> str:
     generation = f".{snapshot.generation}" if snapshot.generation > 1 else ""
     table = lancedb.connect(folder).open_table(f"{snapshot.kb}{generation}")
     table.checkout(snapshot.version)
-    digests = []
-    for batch in table.to_arrow().to_batches():
-        chunks = table_rows.chunks_from(batch.select(["id", *table_rows.CHUNK_COLUMNS]))
-        vectors = table_rows.matrix(batch.column("vector"))
-        made = [table_rows.row_digest(*pair) for pair in zip(chunks, vectors, strict=True)]
-        keys = [table_rows.document_key(chunk.uri) for chunk in chunks]
-        assert batch.column("row_digest").to_pylist() == made, "a row is not what it was written as"
-        assert batch.column("document").to_pylist() == keys
-        digests += [(chunk.id, digest) for chunk, digest in zip(chunks, made, strict=True)]
+    digests: list[tuple[str, str]] = []
+    for values in table.to_arrow().to_pylist():
+        made = table_rows.row_digest(_row_from(values))
+        assert values["row_digest"] == made, "a row is not what it was written as"
+        assert values["document"] == table_rows.document_key(values["uri"])
+        digests.append((values["id"], made))
     assert len(dict(digests)) == len(digests), "two rows have one id"
     return hashlib.sha256(repr(sorted(digests)).encode()).hexdigest()
+
+
+def _row_from(values: dict[str, Any]) -> Row:
+    order = values["reading_order"]
+    named = ("id", "uri", "title", "text", "digest", "media_type", "modified_at", "trust")
+    chunk = Chunk(
+        **{name: values[name] for name in named},
+        ordinal=0,
+        headings=tuple(values["headings"]),
+        document_digest=values["document_digest"] or "",
+        flags=tuple(map(Flag, values["flags"])),
+    )
+    return Row(chunk, np.array(values["vector"], np.float32), tuple(order) if order else None)
 
 
 def _digests(draft: Draft) -> list[str]:

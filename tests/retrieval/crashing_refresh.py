@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,7 +81,7 @@ class CountingEmbedder(HashingEmbedder):
     file: Path = field(default_factory=Path)
 
     def embed(
-        self, texts: list[str], *, on_progress: OnProgress | None = None
+        self, texts: Sequence[str], *, on_progress: OnProgress | None = None
     ) -> NDArray[np.float32]:
         embedded = len(self.embedded)
         made = super().embed(texts, on_progress=on_progress)

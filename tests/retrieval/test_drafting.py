@@ -1,9 +1,9 @@
 """What planning a refresh reads and remembers: nothing twice that did not change."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from retrieval.drafting import plan_refresh
@@ -13,10 +13,8 @@ from retrieval.errors import (
 from retrieval.records import Body, Completeness, Document, RefusalCode
 from retrieval.refresh import apply_refresh
 from retrieval.sources import Feed
-from tests.retrieval.builders import Shelf, paragraph, single
+from tests.retrieval.builders import DIMENSION, Shelf, paragraph, single
 
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
 EMBEDDER, OTHER = "a" * 64, "b" * 64
 
 
@@ -171,6 +169,17 @@ def test_where_nothing_changed_nothing_is_listed_or_read(tmp_path: Path):
     assert again == replace(first, embedded=0, reused=0)
     assert (plan.changes_nothing, plan.unchanged, plan.documents_before) == (True, 1, 1)
     assert [refusal.uri for refusal in plan.refused] == ["broken.md"]
+
+
+def test_calm_leaves_no_journal_of_a_run_that_was_killed(tmp_path: Path):
+    shelf, kb = single(tmp_path, a="alpha")
+    shelf.calm = True
+    kb.refresh()
+    kb.journal.keep({"digest": np.ones(DIMENSION, np.float32)})
+
+    kb.refresh()
+
+    assert {path.name for path in tmp_path.iterdir()} == {"index", "scan.db"}
 
 
 def test_a_calm_plan_is_the_plan_that_looking_closely_makes(tmp_path: Path):

@@ -64,6 +64,7 @@ def plan_of(
         unchanged=before - removed - edited,
         documents_before=before,
         refused=refusals(refused),
+        chunks=added + edited,
         written=added + edited,
         embedded=added + edited,
         digest="9f3c2a" + "0" * 58,

@@ -20,9 +20,14 @@ def states(trust: str = "trusted", /, **digests: str) -> dict[str, DocumentState
     return {uri: DocumentState(digest, trust) for uri, digest in digests.items()}
 
 
-def changed(**fields: tuple) -> DocumentChanges:
-    nothing = dict.fromkeys(("added", "edited", "moved", "removed", "kept", "leaving"), ())
-    return DocumentChanges(**(nothing | {"unchanged": 5} | fields))
+def changed(
+    *,
+    added: tuple[str, ...] = (),
+    edited: tuple[str, ...] = (),
+    moved: tuple[Move, ...] = (),
+    removed: tuple[str, ...] = (),
+) -> DocumentChanges:
+    return DocumentChanges(added, edited, moved, removed, kept=(), leaving=(), unchanged=5)
 
 
 def test_documents_are_sorted_into_what_happened_to_them():

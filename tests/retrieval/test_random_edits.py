@@ -247,4 +247,4 @@ class AnyRefresh(RuleBasedStateMachine):
 
 
 TestAnyRefresh = AnyRefresh.TestCase
-TestAnyRefresh.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestAnyRefresh.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -1,6 +1,7 @@
 """Snapshot names outlive a run: they are read back as they were written, or refused."""
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -59,17 +60,17 @@ def test_a_plan_saw_as_much_as_its_least_complete_source(grades: tuple[str, ...]
         pytest.param({"rebuild": True}, True, id="nothing-to-make-anew"),
     ],
 )
-def test_a_plan_changes_nothing_if_it_would_write_no_row(changes: dict, *, nothing: bool):
+def test_a_plan_changes_nothing_if_it_would_write_no_row(changes: dict[str, Any], *, nothing: bool):
     assert plan(**changes).changes_nothing is nothing
 
 
-def test_what_is_written_and_not_embedded_is_reused():
-    assert plan(written=7, embedded=3).reused == 4
+def test_what_is_not_embedded_is_reused_written_or_not():
+    assert plan(chunks=7, written=5, embedded=3).reused == 4
 
 
 def plan(**fields) -> RefreshPlan:
     uris = dict.fromkeys(("added", "edited", "moved", "removed", "kept", "refused"), ())
-    counts = dict.fromkeys(("unchanged", "documents_before", "written", "embedded"), 0)
+    counts = dict.fromkeys(("unchanged", "documents_before", "chunks", "written", "embedded"), 0)
     return RefreshPlan(**({"kb": "docs", "base": None, "digest": ""} | uris | counts | fields))
 
 

@@ -3,6 +3,7 @@
 import random
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -166,9 +167,8 @@ def test_bytes_overwritten_anywhere_stop_nobody(file: Path, seed: int):
 
 def test_a_cache_that_is_only_locked_is_left_alone(file: Path, monkeypatch: pytest.MonkeyPatch):
     saved(file, Scan({("", "a.md"): SEEN}))
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda *args: connect(*args, timeout=0.01))
-    with closing(connect(file)) as holder:
+    with closing(sqlite3.connect(file)) as holder:
+        monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0.01))
         holder.execute("BEGIN EXCLUSIVE")
 
         assert ScanCache(file).seen("") == {}

@@ -76,7 +76,7 @@ def test_equally_good_hits_are_ordered_by_uri(tmp_path):
 def test_rows_that_no_index_knows_yet_are_found(guide):
     guide.add(arrow([Row("new.md", text="A quokka appears.", vector=(-1, 0, 0))]))
 
-    (first, *_) = find(guide, Query("quokka", unit(1, 1, 1), limit=2))
+    (first, *_) = find(guide, Query("quokka", unit(0, 0, 0, 1), limit=2))
 
     assert (first.uri, first.found_by) == ("new.md", ("vector", "text"))
 

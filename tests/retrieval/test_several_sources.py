@@ -1,7 +1,6 @@
 """Several sources in one index: each with its own listing, place, trust and guard."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,6 @@ from retrieval.guards import RefreshLimits, guard
 from retrieval.records import Completeness, Move, RefusalCode
 from retrieval.sources import Feed
 from tests.retrieval.builders import KnowledgeBase, Shelf, double, paragraph, single
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-EMBEDDER, OTHER = "a" * 64, "b" * 64
 
 
 def test_documents_of_several_sources_stand_beside_each_other(tmp_path: Path):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def rows(spool: Spool) -> list[tuple[Chunk, Vector]]:
         pytest.param({"trust": "untrusted", "uri": "x' OR '1'='1\n.md"}, id="odd-names"),
     ],
 )
-def test_a_chunk_comes_out_as_it_went_in(spool: Spool, odd: dict):
+def test_a_chunk_comes_out_as_it_went_in(spool: Spool, odd: dict[str, Any]):
     one = replace(chunk(1), **odd)
     spool.add([one])
     fill(spool)
