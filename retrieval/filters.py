@@ -112,8 +112,12 @@ def _timestamp(time: datetime) -> str:
 
 
 def _quoted(value: str) -> str:
-    """Return the value as SQL text. A quote is the one character with a meaning there."""
-    return "'" + value.replace("'", "''") + "'"
+    """Return the value as SQL text. A quote is the one character with a meaning there.
+
+    Half a character, of which no row has any, could not be written at all.
+    """
+    whole = value.encode(errors="surrogatepass").decode(errors="replace")
+    return "'" + whole.replace("'", "''") + "'"
 
 
 def _literal(text: str) -> str:

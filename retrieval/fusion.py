@@ -11,7 +11,7 @@ alone; `benchmarks/search.py --recall` asks other documentation.
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import log
 
 import numpy as np
@@ -82,10 +82,14 @@ def closeness(question: str, texts: Sequence[str]) -> list[float]:
 
 _EQUAL = 1e-6  # cosines in float32 that differ by less are the same
 _WORD = re.compile(r"[^\W_]+")
+_ASCII_GAPS = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 
-def _words(text: str) -> Iterator[str]:
-    return (found[0] for found in _WORD.finditer(text.lower()))
+def _words(text: str) -> list[str]:
+    lowered = text.lower()
+    if lowered.isascii():  # the same words in half the time
+        return lowered.translate(_ASCII_GAPS).split()
+    return _WORD.findall(lowered)
 
 
 def _densest(places: Sequence[_Place], weights: dict[str, float]) -> float:

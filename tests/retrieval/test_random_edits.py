@@ -7,7 +7,13 @@ from unittest.mock import patch
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from retrieval import refresh as refreshing
 from retrieval.errors import EmptyCorpusError, SourceUnreachableError
@@ -66,6 +72,12 @@ class AnyRefresh(RuleBasedStateMachine):
         self._small_batches.stop()
         self._folder.cleanup()
 
+    @initialize(documents=st.dictionaries(st.tuples(sources, paths), contents, min_size=5))
+    def begin(self, documents: dict[tuple[str, str], bytes]) -> None:
+        for (source, path), content in documents.items():
+            self.write(source, path, content)
+        self.refresh()
+
     @rule(source=sources, path=paths, content=contents)
     def write(self, source: str, path: str, content: bytes) -> None:
         self.content[source][path] = content
@@ -119,6 +131,13 @@ class AnyRefresh(RuleBasedStateMachine):
     @rule(fingerprint=st.sampled_from(EMBEDDERS))
     def change_embedder(self, fingerprint: str) -> None:
         self.kb.embedder = HashingEmbedder(fingerprint)
+
+    @precondition(lambda self: self.is_reachable())
+    @rule()
+    def refresh_with_the_other_embedder(self) -> None:
+        [other] = set(EMBEDDERS) - {self.kb.embedder.fingerprint}
+        self.change_embedder(other)
+        self.refresh()
 
     @rule(name=st.sampled_from(["scan.db", "journal.db"]), garbage=st.booleans())
     def damage(self, name: str, *, garbage: bool) -> None:
@@ -247,4 +266,4 @@ class AnyRefresh(RuleBasedStateMachine):
 
 
 TestAnyRefresh = AnyRefresh.TestCase
-TestAnyRefresh.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAnyRefresh.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -1,7 +1,7 @@
 """Chunks and vectors on their way into the index: in order, each text once, on disk, then gone."""
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 
 from retrieval.embedders import Vector, probes
 from retrieval.records import Chunk, Flag, Recipe, embedded_text
-from retrieval.spool import BATCH, Spool
+from retrieval.spool import BATCH, Row, Spool
 from retrieval.store import Index
 from tests.retrieval.builders import DIMENSION, KB, HashingEmbedder
 
@@ -34,7 +34,6 @@ def chunk(at: int, *, text: str = "") -> Chunk:
         headings=("Guide", "Install"),
         text=said,
         digest=f"digest of {said}",
-        normal_digest="normal",
         document_digest="document",
         media_type="text/markdown",
     )
@@ -53,8 +52,14 @@ def fill(spool: Spool) -> None:
         spool.keep(dict.fromkeys(digests, vector(1)))
 
 
-def rows(spool: Spool) -> list[tuple[Chunk, Vector]]:
-    return [pair for chunks, vectors in spool.rows() for pair in zip(chunks, vectors, strict=True)]
+def rows(spool: Spool) -> list[Row]:
+    return [row for page in spool.rows() for row in page]
+
+
+def add(spool: Spool, chunks: Iterable[Chunk]) -> None:
+    """Add chunks as if all were of one document."""
+    listed = list(chunks)
+    spool.add(listed, [one.id for one in listed])
 
 
 @pytest.mark.parametrize(
@@ -71,37 +76,45 @@ def rows(spool: Spool) -> list[tuple[Chunk, Vector]]:
 )
 def test_a_chunk_comes_out_as_it_went_in(spool: Spool, odd: dict[str, Any]):
     one = replace(chunk(1), **odd)
-    spool.add([one])
+    add(spool, [one])
     fill(spool)
 
-    [(out, its_vector)] = rows(spool)
+    [row] = rows(spool)
 
-    assert out == one
-    assert its_vector.tolist() == vector(1).tolist()
+    assert row.chunk == one
+    assert row.vector.tolist() == vector(1).tolist()
 
 
 def test_chunks_come_out_in_the_order_they_came_in_page_after_page(spool: Spool):
     chunks = [chunk(at) for at in range(2 * BATCH + 1)]
-    spool.add(chunks)
+    add(spool, chunks)
     fill(spool)
 
-    pages = [page for page, _ in spool.rows()]
+    pages = list(spool.rows())
 
     assert [len(page) for page in pages] == [BATCH, BATCH, 1]
-    assert [one for page in pages for one in page] == chunks
+    assert [row.chunk for page in pages for row in page] == chunks
 
 
 def test_equal_texts_are_missing_once_and_share_their_vector(spool: Spool):
-    spool.add([chunk(1, text="same"), chunk(2), chunk(3, text="same")])
+    add(spool, [chunk(1, text="same"), chunk(2), chunk(3, text="same")])
 
     assert (spool.chunks, spool.missing) == (3, 2)
     spool.keep({"digest of same": vector(7), "digest of text 2": vector(2)})
 
-    assert [its_vector[0] for _, its_vector in rows(spool)] == [7, 2, 7]
+    assert [row.vector[0] for row in rows(spool)] == [7, 2, 7]
+
+
+def test_the_order_of_a_document_goes_with_its_first_chunk(spool: Spool):
+    ids = [chunk(at).id for at in range(3)]
+    spool.add([chunk(0), chunk(2)], ids)  # the one between is in the index as it is
+    fill(spool)
+
+    assert [row.order for row in rows(spool)] == [tuple(ids), None]
 
 
 def test_what_has_a_vector_is_missing_no_more(spool: Spool):
-    spool.add([chunk(at) for at in range(5)])
+    add(spool, [chunk(at) for at in range(5)])
 
     spool.keep({"digest of text 1": vector(1), "digest of nothing here": vector(1)})
 
@@ -110,7 +123,7 @@ def test_what_has_a_vector_is_missing_no_more(spool: Spool):
 
 
 def test_texts_are_handed_out_as_the_embedder_reads_them_in_batches(spool: Spool):
-    spool.add([chunk(at) for at in range(5)])
+    add(spool, [chunk(at) for at in range(5)])
 
     batches = list(spool.missing_texts(2))
 
@@ -119,7 +132,7 @@ def test_texts_are_handed_out_as_the_embedder_reads_them_in_batches(spool: Spool
 
 
 def test_vectors_may_be_given_while_texts_are_handed_out(spool: Spool):
-    spool.add([chunk(at) for at in range(10)])
+    add(spool, [chunk(at) for at in range(10)])
 
     for texts in spool.missing_texts(3):
         spool.keep(dict.fromkeys(texts, vector(1)))
@@ -133,7 +146,7 @@ def test_nothing_comes_out_of_an_empty_spool(spool: Spool):
 
 
 def test_a_large_spool_is_on_disk_under_no_name(spool: Spool):
-    spool.add(chunk(at, text=f"{at} " * 500) for at in range(5_000))
+    add(spool, [chunk(at, text=f"{at} " * 500) for at in range(5_000)])
 
     opened = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
 
@@ -142,14 +155,14 @@ def test_a_large_spool_is_on_disk_under_no_name(spool: Spool):
 
 def test_a_spool_is_closed_by_an_error_and_by_nothing_else(spool: Spool):
     with spool.closed_by_an_error():
-        spool.add([chunk(1)])
+        add(spool, [chunk(1)])
     assert spool.chunks == 1
 
     with pytest.raises(KeyError), spool.closed_by_an_error():
         raise KeyError
 
     with pytest.raises(Exception, match="closed"):
-        _ = spool.chunks
+        _ = spool.missing
 
 
 @pytest.mark.slow
@@ -166,14 +179,13 @@ def peak_of(count: int, folder: Path) -> int:
     tracemalloc.start()
     try:
         for at in range(0, count, 10):
-            spool.add([chunk(at + part) for part in range(10)])
+            add(spool, [chunk(at + part) for part in range(10)])
         for texts in spool.missing_texts(128):
             made = HashingEmbedder().embed(list(texts.values()))
             spool.keep(dict(zip(texts, made, strict=True)))
         Index(folder, KB).commit(
             spool.rows(),
             base=None,
-            replaced=(),
             recipe=Recipe(embedder.fingerprint, "cut"),
             probes=probes(embedder),
             run_id="run",
