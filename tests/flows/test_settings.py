@@ -1,5 +1,6 @@
 """Settings: what is accepted, and what each mistake is told."""
 
+import re
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -190,6 +191,10 @@ def test_the_settings_have_the_records_own_defaults(table, record):
     }
 
 
+def source_of(read, name):
+    return read.kb[name].source
+
+
 def test_init_writes_settings_that_can_be_read(tmp_path: Path):
     (tmp_path / "Our Docs").mkdir()
 
@@ -197,18 +202,20 @@ def test_init_writes_settings_that_can_be_read(tmp_path: Path):
 
     assert name == "our-docs"
     read = load_settings(file)
-    assert read.resolve(read.knowledge_base(name).source.path) == tmp_path / "Our Docs"
+    assert read.resolve(source_of(read, name).path) == tmp_path / "Our Docs"
 
 
-def test_every_commented_key_of_init_exists(tmp_path: Path):
+def test_what_init_comments_out_is_the_default(tmp_path: Path):
     (tmp_path / "docs").mkdir()
-    file, _ = initialise(tmp_path / "docs", tmp_path)
-    lines = file.read_text().splitlines()
+    file, name = initialise(tmp_path / "docs", tmp_path)
+    before, text = load_settings(file), file.read_text()
 
-    uncommented = [line.removeprefix("# ") if " = " in line else line for line in lines]
-    file.write_text("\n".join(uncommented))
+    file.write_text(re.sub(r"^# (?=[a-z_]+ = | )", "", text, flags=re.MULTILINE))
 
-    assert load_settings(file).kb["docs"].policy.mode is Mode.AUTO
+    after = load_settings(file)
+    assert "include" in source_of(after, name).model_fields_set
+    assert after.kb == before.kb
+    assert (after.embedder, after.model) == (before.embedder, before.model)
 
 
 def test_init_adds_a_second_knowledge_base_and_never_a_first_again(tmp_path: Path):
