@@ -80,6 +80,7 @@ def maintain(kb: str = "") -> None:
         kb: The knowledge base; left empty, every knowledge base of the settings, one by one.
     """
     settings = load_settings()
+    stopped = []
     for name in [kb] if kb else sorted(settings.kb):
         try:
             with open_desk(settings, name, now=_scheduled_time()) as desk:
@@ -87,10 +88,16 @@ def maintain(kb: str = "") -> None:
         except (BusyError, NoReleaseError) as error:  # the next night will do
             get_run_logger().warning("%s: %s", error.code, error)
             continue
+        except _OURS as error:  # the other knowledge bases go on
+            get_run_logger().error("%s: %s", error.code, error)
+            stopped.append(error)
+            continue
         told = "%s: %d versions removed, %d left, %d bytes in use"
         get_run_logger().info(
             told, name, done.versions_removed, done.versions_left, done.bytes_after
         )
+    if stopped:
+        raise stopped[0]
 
 
 @flow(name="retrain", flow_run_name="retrain {kb} on {snapshot}")

@@ -195,4 +195,6 @@ def summarise(planned: RefreshPlan) -> str:
         "refused": len(planned.refused),
     }
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    return f"documents: {told}" if told else "nothing changed"
+    anew = "the index made anew: another embedder, or another way of cutting"
+    parts = [f"documents: {told}"] * bool(told) + [anew] * planned.rebuild
+    return "; ".join(parts) or "nothing changed"

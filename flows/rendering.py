@@ -19,6 +19,10 @@ from monitors.wording import percent, printable
 from retrieval.records import Completeness, Hit, RefreshPlan
 
 _SHOWN = 12
+_LISTED = {
+    Completeness.PARTIAL: "is listed in part only",
+    Completeness.FAILED: "could not be listed",
+}
 
 
 def instant(time: datetime) -> str:
@@ -166,7 +170,7 @@ def _plan_lines(plan: RefreshPlan) -> list[str]:
     seconds = plan.estimated_seconds
     took = f", about {seconds:,.0f} s" if seconds else ""
     lines = [
-        f"{part.name or 'The source'} is listed in part only: {part.reason}."
+        f"{part.name or 'The source'} {_LISTED[part.completeness]}: {part.reason.rstrip('.')}."
         for part in plan.sources
         if part.completeness is not Completeness.COMPLETE
     ]

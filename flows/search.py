@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from flows.desk import Desk
+from flows.errors import SettingsError
 from flows.release import Published
 from flows.steps import Perform
-from retrieval.errors import EmbedderChangedError
+from retrieval.errors import EmbedderChangedError, SnapshotMissingError
 from retrieval.filters import Filters
 from retrieval.records import Hit, Snapshot
 
@@ -20,12 +21,16 @@ def search(
     filters: Filters | None = None,
 ) -> tuple[Published, tuple[Hit, ...]]:
     """Return the chunks that answer a text best in one pinned release, best first."""
+    _require_sources(desk, filters or Filters())
     published = desk.release(as_of)
     release = published.release
     if desk.embedder.fingerprint != release.embedder:
+        cure = f", or make a release with this one: `driftline refresh {desk.name}`"
+        other = "" if as_of else cure
         msg = (
-            f"Release {release.id} was embedded by another model than "
-            f"{desk.settings.embedder.model!r}. Name that model in `[embedder] model` to search it."
+            f"Release {release.id} was embedded by another model than the settings name, "
+            f"{desk.settings.embedder.model!r}. Name that model under [embedder] to search it"
+            f"{other}."
         )
         raise EmbedderChangedError(msg)
     vector = perform("Embedding the question", lambda _: desk.embedder.embed_query(text))
@@ -33,4 +38,22 @@ def search(
     from retrieval.table_search import Query
 
     query = Query(text, vector, limit, filters or Filters())
-    return published, desk.index.search(Snapshot.parse(release.snapshot), query)
+    try:
+        return published, desk.index.search(Snapshot.parse(release.snapshot), query)
+    except SnapshotMissingError as error:
+        msg = (
+            f"Release {release.id} of {published.time:%Y-%m-%d} can no longer be searched. {error} "
+            f"`driftline maintain` keeps what [kb.{desk.name}.keep] says; `driftline history "
+            f"{desk.name}` lists the releases."
+        )
+        raise SnapshotMissingError(msg) from error
+
+
+def _require_sources(desk: Desk, filters: Filters) -> None:
+    """Raise SettingsError for a source that is not there: it would silently find nothing."""
+    names = set(desk.kb.named_sources()) - {""}
+    if strange := sorted(set(filters.sources) - names):
+        known = f"There are: {', '.join(sorted(names))}."
+        there = known if names else "It has one, without a name."
+        msg = f"Knowledge base {desk.name!r} has no source {strange[0]!r}. {there}"
+        raise SettingsError(msg)

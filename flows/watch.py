@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 
 from flows.desk import Desk
-from flows.errors import BusyError, SettingsError
+from flows.errors import FlowError, SettingsError
 from flows.records import RefreshOutcome
 from flows.refresh import refresh
 from flows.source_settings import FolderSource
@@ -21,7 +21,7 @@ STILL_MILLISECONDS = 400
 
 def watch(
     desk: Desk, perform: Perform, *, stop: Event | None = None
-) -> Iterator[RefreshOutcome | BusyError | RetrievalError]:
+) -> Iterator[RefreshOutcome | FlowError | RetrievalError]:
     """Yield what each refresh came to: one at the start, one after each burst of edits.
 
     What stops a refresh, such as a guard, is yielded too, and the watch goes on. The embedding
@@ -81,8 +81,8 @@ def _folders(desk: Desk) -> list[Path]:
     return folders
 
 
-def _refresh(desk: Desk, perform: Perform) -> RefreshOutcome | BusyError | RetrievalError:
+def _refresh(desk: Desk, perform: Perform) -> RefreshOutcome | FlowError | RetrievalError:
     try:
         return refresh(desk.at(datetime.now(UTC)), perform)
-    except (BusyError, RetrievalError) as error:
+    except (FlowError, RetrievalError) as error:
         return error

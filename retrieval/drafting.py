@@ -167,6 +167,8 @@ class _Drafter:
                 sifter,
                 self.cache,
                 everything=self.rebuild,
+                # Another parser may read what the last one refused.
+                refusals_hold=self.cache.notes("cutting") == self._cutting,
                 on_progress=on_progress,
             )
             changes = self._changes(reading)
@@ -283,6 +285,10 @@ class _Drafter:
         known = [uri for uri in self.before if source_name(uri, names) == feed.name]
         return 2 * sum(uri in reading.documents for uri in known) < len(known)
 
+    @property
+    def _cutting(self) -> dict[str, str]:
+        return {"": self.recipe.cutting}
+
     def _estimate(self, embedded: int) -> float | None:
         if not embedded:
             return 0.0
@@ -297,7 +303,8 @@ class _Drafter:
             for name, listing in reading.listings.items()
             if listing.identity is not None
         }
-        for kind, notes in (("leaving", leaving), ("places", places)):
+        kinds = {"leaving": leaving, "places": places, "cutting": self._cutting}
+        for kind, notes in kinds.items():
             if self.cache.notes(kind) != notes:
                 reading.scan.notes[kind] = notes
         return reading.scan

@@ -100,7 +100,7 @@ def _guard_removals(plan: RefreshPlan, part: SourcePart, limits: RefreshLimits) 
         limit = _percent(limits.removals_ceiling_share)
     else:
         return
-    place = "" if part.configured else ", of a source that the settings no longer name"
+    place = "" if part.configured else " of a source that the settings no longer name"
     place = f" of source {part.name!r}" if part.name and part.configured else place
     raise _blocked(
         MassDeleteError,

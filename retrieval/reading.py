@@ -71,13 +71,14 @@ def read_sources(
     cache: ScanCache,
     *,
     everything: bool = False,
+    refusals_hold: bool = True,
     on_progress: OnProgress | None = None,
 ) -> Reading:
     """Return what the sources hold; chunks of what is not in `before` as it is go to the sifter.
 
     With `everything`, those of unchanged documents do too. A document whose stamp is the one that
-    was seen before is not read. Of several sources one may be out of reach; raises
-    SourceUnreachableError if all are.
+    was seen before is not read; one that was refused is, unless its refusal holds. Of several
+    sources one may be out of reach; raises SourceUnreachableError if all are.
     """
     reading = Reading(sifter)
     _list(feeds, reading)
@@ -85,7 +86,8 @@ def read_sources(
     total = sum(len(listing.entries) for listing in reading.listings.values())
     done = 0
     for feed in feeds:
-        reader = _FeedReader(feed, reading, cut, before, cache.seen(feed.name), everything)
+        seen = cache.seen(feed.name)
+        reader = _FeedReader(feed, reading, cut, before, seen, everything, refusals_hold)
         for entry in reading.listings[feed.name].entries:
             reader.take(entry)
             reach("refresh.document")
@@ -124,6 +126,7 @@ class _FeedReader:
     before: Mapping[str, DocumentState]
     seen: Mapping[str, Seen]
     everything: bool
+    refusals_hold: bool
 
     def take(self, entry: Entry) -> None:
         uri = self.feed.uri_of(entry.uri)
@@ -132,7 +135,7 @@ class _FeedReader:
             return
         seen, held = self.seen.get(entry.uri), self.before.get(uri)
         same = seen is not None and entry.stamp is not None and entry.stamp == seen.stamp
-        if same and seen is not None and seen.refusal is not None and not self.everything:
+        if same and seen is not None and seen.refusal is not None and self.refusals_hold:
             self._refuse(uri, seen.refusal, seen.reason)
         elif same and held is not None and self._is_held(seen, held):
             self._keep(uri, held)

@@ -196,6 +196,7 @@ class Chunk:
     paragraph renumbers nothing. `digest` is the sha256 of exactly what the embedder reads (the
     heading trail and the text): a vector belongs to (embedder, digest). `normal_digest` is the
     sha256 of the text without markup, case and white space: reformatting leaves it as it was.
+    `modified_at` is what the source claimed of the document when this text came into it.
     """
 
     id: str
@@ -297,8 +298,8 @@ class RefreshPlan:
     long as the grace period. `collapsed` are edited documents that now all say the same.
     `chunks` counts those of the added, edited and moved documents, or of all documents if the
     plan is to `rebuild`; `written` of them differ from what the index holds, and `embedded` texts
-    need the embedder. `digest` names exactly
-    this plan over exactly this base. `estimated_seconds` is None where nothing was measured yet.
+    need the embedder. `digest` names exactly this plan over exactly this base.
+    `estimated_seconds` is None where nothing was measured yet.
     """
 
     kb: str

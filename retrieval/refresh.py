@@ -55,10 +55,11 @@ def apply_refresh(
     reach("refresh.indexed")
     index.settle(snapshot)  # unchanged too: a killed run may have committed it without syncing
     reach("refresh.settled")
+    documents = index.documents(snapshot)
     refreshed = Refreshed(
         snapshot=snapshot,
-        content_digest=index.content_digest(snapshot),
-        documents=len(index.documents(snapshot)),
+        content_digest=index.content_digest(snapshot, documents),
+        documents=len(documents),
         chunks=index.count(snapshot),
         embedded=plan.embedded,
         reused=plan.reused,

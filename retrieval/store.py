@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -20,6 +20,7 @@ from retrieval.errors import (
     PlanMismatchError,
     SnapshotMissingError,
 )
+from retrieval.index_worker import build_apart
 from retrieval.records import (
     KB_NAME,
     Chunk,
@@ -30,7 +31,7 @@ from retrieval.records import (
     Snapshot,
 )
 from retrieval.spool import Row
-from retrieval.table_indices import STALE_ROWS, build_indices, due
+from retrieval.table_indices import KEY_INDEX_ROWS, STALE_ROWS, build_indices, due
 from retrieval.table_search import Query, find
 from retrieval.table_upkeep import Tidied, remove_table, tidy
 
@@ -179,8 +180,11 @@ class Index:
         table = self._newest(head)
         if not due(table, stale_rows=stale_rows):
             return head
-        build_indices(table)
-        return replace(head, version=int(table.version))
+        if table.count_rows() < KEY_INDEX_ROWS:
+            build_indices(table)
+        else:
+            build_apart(self._folder, self._name(head.generation))
+        return self.newest(head)
 
     def tidy(self, kept: Collection[Snapshot], *, now: datetime) -> Tidied:
         """Compact every table and remove what is not kept, whole tables too; see `tidy` there.
@@ -203,14 +207,17 @@ class Index:
         """Return the count of chunks."""
         return int(self._pinned(snapshot).count_rows())
 
-    def content_digest(self, snapshot: Snapshot) -> str:
+    def content_digest(
+        self, snapshot: Snapshot, documents: Mapping[str, DocumentState] | None = None
+    ) -> str:
         """Return the sha256 over recipe and documents: what the snapshot says, however it came.
 
         Two indexes of the same documents by the same recipe have the same content digest whatever
-        their versions: what a document's bytes become is decided by the recipe alone.
+        their versions: what a document's bytes become is decided by the recipe alone. `documents`
+        are those of the snapshot, where they were read before.
         """
         recipe = rows.recipe_of(self._pinned(snapshot).schema)
-        states = self.documents(snapshot)
+        states = self.documents(snapshot) if documents is None else documents
         whole = hashlib.sha256(f"{recipe.embedder}\n{recipe.cutting}\n".encode())
         for uri in sorted(states):
             state = states[uri]
@@ -248,7 +255,8 @@ class Index:
         except _LANCE_ERRORS as error:
             msg = (
                 f"The index of {self.kb!r} in {str(self._folder)!r} cannot be opened: {error}. "
-                "Look for the damage with `driftline verify`; older versions may be whole."
+                "Restore the folder from a backup, or delete it and refresh: the documents are the "
+                "truth."
             )
             raise IndexCorruptError(msg) from error
         if not rows.is_ours(table.schema):
@@ -350,6 +358,11 @@ class Index:
             raise _unreadable(snapshot, error) from error
 
 
+def open_table(folder: Path, name: str) -> lancedb.table.LanceTable:
+    """Return a table at its newest version."""
+    return lancedb.connect(folder).open_table(name)
+
+
 def _reader(content: Rows, schema: pa.Schema, run_id: str) -> pa.RecordBatchReader:
     batches = (rows.batch_of(each, schema, run_id=run_id) for each in content)
     return pa.RecordBatchReader.from_batches(schema, batches)
@@ -377,6 +390,6 @@ def _missing(snapshot: Snapshot) -> SnapshotMissingError:
 
 def _unreadable(snapshot: Snapshot, error: Exception) -> IndexCorruptError:
     return IndexCorruptError(
-        f"Snapshot {snapshot} cannot be read: {error}. Find the damage with `driftline verify "
-        f"{snapshot.kb}`; an older release may still be whole."
+        f"Snapshot {snapshot} cannot be read: {error}. Restore the index from a backup, or delete "
+        "it and refresh; an earlier release may still be whole."
     )

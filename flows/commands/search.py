@@ -53,7 +53,8 @@ def search(
 
 def question_of(text: str) -> str:
     """Return the question without what no model reads; raise for an empty or an endless one."""
-    cleaned = text.replace("\0", " ").strip()
+    # A terminal hands over bytes that are no Unicode as half characters.
+    cleaned = text.encode(errors="replace").decode().replace("\0", " ").strip()
     if not cleaned or len(cleaned) > _LONGEST_QUESTION:
         problem = "is empty" if not cleaned else f"has {len(cleaned):,} characters"
         msg = f"The question {problem}; ask with 1 to {_LONGEST_QUESTION:,} characters."

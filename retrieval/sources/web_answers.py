@@ -18,15 +18,12 @@ _HTML = {"text/html", "application/xhtml+xml"}
 _TEXT_BUT_NO_DOCUMENT = {"text/css", "text/javascript", "text/ecmascript", "text/event-stream"}
 _DOCUMENTS = _HTML | {
     "",  # not said: the parser looks at the bytes
-    "application/epub+zip",
     "application/json",
-    "application/msword",
     "application/pdf",
-    "application/rtf",
     "application/xml",
     "application/yaml",
 }
-_OFFICE = ("application/vnd.openxmlformats-officedocument.", "application/vnd.oasis.opendocument.")
+_OFFICE = "application/vnd.openxmlformats-officedocument."
 
 
 def is_document(answer: Answer) -> bool:
