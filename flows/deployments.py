@@ -24,6 +24,7 @@ from flows.maintain import maintain as tidy_index
 from flows.monitor import monitor as run_check
 from flows.records import MonitorOutcome, Request
 from flows.refresh import refresh as refresh_index
+from flows.rendering import hub_lines
 from flows.retrain import retrain as train_challenger
 from flows.settings import load_settings
 from flows.steps import OnProgress
@@ -84,7 +85,7 @@ def maintain(kb: str = "") -> None:
     for name in [kb] if kb else sorted(settings.kb):
         try:
             with open_desk(settings, name, now=_scheduled_time()) as desk:
-                done = tidy_index(desk, as_task).tidied
+                outcome = tidy_index(desk, as_task)
         except (BusyError, NoReleaseError) as error:  # the next night will do
             get_run_logger().warning("%s: %s", error.code, error)
             continue
@@ -92,10 +93,13 @@ def maintain(kb: str = "") -> None:
             get_run_logger().error("%s: %s", error.code, error)
             stopped.append(error)
             continue
+        done = outcome.tidied
         told = "%s: %d versions removed, %d left, %d bytes in use"
         get_run_logger().info(
             told, name, done.versions_removed, done.versions_left, done.bytes_after
         )
+        for line in hub_lines(outcome.hubs):
+            get_run_logger().warning("%s: %s", name, line)
     if stopped:
         raise stopped[0]
 

@@ -15,15 +15,20 @@ from flows.steps import Perform
 from retrieval.records import Snapshot
 
 if TYPE_CHECKING:
+    from retrieval.table_hubs import Hub
     from retrieval.table_upkeep import Tidied
 
 
 @dataclass(frozen=True, slots=True)
 class Maintained:
-    """What upkeep did, and which release answers now: the same text, in a tidier place."""
+    """What upkeep did, and which release answers now: the same text, in a tidier place.
+
+    `hubs` are documents that are near to everything, and crowd out what should be found.
+    """
 
     tidied: Tidied
     published: Published
+    hubs: tuple[Hub, ...]
 
 
 def maintain(desk: Desk, perform: Perform) -> Maintained:
@@ -40,7 +45,11 @@ def maintain(desk: Desk, perform: Perform) -> Maintained:
         newest = desk.index.newest(Snapshot.parse(serving.release.snapshot))
         ready = perform("Building indices", lambda _: desk.index.prepare(newest, stale_rows=0))
         desk.index.settle(ready)
-        return Maintained(tidied, _publish(desk, fence, serving, ready, tidied))
+        published = _publish(desk, fence, serving, ready, tidied)
+    hubs = perform(
+        "Looking for hubs", lambda _: desk.index.hubs(Snapshot.parse(published.release.snapshot))
+    )
+    return Maintained(tidied, published, hubs)
 
 
 def snapshots_kept(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -17,6 +17,9 @@ from flows.release import Published
 from monitors.records import Decision, DriftReport
 from monitors.wording import percent, printable
 from retrieval.records import Completeness, Hit, RefreshPlan
+
+if TYPE_CHECKING:
+    from retrieval.table_hubs import Hub
 
 _SHOWN = 12
 _LISTED = {
@@ -76,6 +79,7 @@ def upkeep_object(kb: str, outcome: Maintained) -> dict[str, Any]:
         "release": release.id,
         "snapshot": release.snapshot,
         **asdict(outcome.tidied),
+        "hubs": [asdict(hub) for hub in outcome.hubs],
     }
 
 
@@ -207,11 +211,21 @@ def upkeep_view(outcome: Maintained) -> RenderableType:
     done, release = outcome.tidied, outcome.published.release
     saved = done.bytes_before - done.bytes_after
     compacted = "compacted" if done.compacted else "no need to compact"
-    return Text(
+    told = Text(
         f"Release {release.id} answers from {release.snapshot}. {compacted.capitalize()}; "
         f"{done.versions_removed:,} versions removed, {done.versions_left:,} left; "
         f"{saved / 1e6:,.1f} MB freed, {done.bytes_after / 1e6:,.1f} MB in use."
     )
+    return Group(told, *(Text(line) for line in hub_lines(outcome.hubs)))
+
+
+def hub_lines(hubs: tuple[Hub, ...]) -> list[str]:
+    """Say which documents are near to everything."""
+    return [
+        f"{printable(hub.uri)} is among the five nearest to {percent(hub.share)} of other texts: "
+        "stuffed with words or damaged, it crowds out answers. Look at it, or exclude it."
+        for hub in hubs
+    ]
 
 
 def drift_view(report: DriftReport, decision: Decision) -> RenderableType:

@@ -31,6 +31,7 @@ from retrieval.records import (
     Snapshot,
 )
 from retrieval.spool import Row
+from retrieval.table_hubs import Hub, find_hubs
 from retrieval.table_indices import KEY_INDEX_ROWS, STALE_ROWS, build_indices, due
 from retrieval.table_search import Query, find
 from retrieval.table_upkeep import Tidied, remove_table, tidy
@@ -185,6 +186,10 @@ class Index:
         else:
             build_apart(self._folder, self._name(head.generation))
         return self.newest(head)
+
+    def hubs(self, snapshot: Snapshot) -> tuple[Hub, ...]:
+        """Return the documents that are near to everything, the worst first."""
+        return self._run(snapshot, lambda: find_hubs(self._pinned(snapshot)))
 
     def tidy(self, kept: Collection[Snapshot], *, now: datetime) -> Tidied:
         """Compact every table and remove what is not kept, whole tables too; see `tidy` there.
