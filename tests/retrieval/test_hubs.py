@@ -12,8 +12,6 @@ from tests.retrieval.builders import Corpus, HashingEmbedder
 class CrowdedEmbedder(HashingEmbedder):
     """Every text points its own way, but the stuffed one points a little every way."""
 
-    dimension = 256
-
     def embed(self, texts, *, on_progress=None):
         own = np.eye(self.dimension, dtype=np.float32)
         every = np.full(self.dimension, self.dimension**-0.5, dtype=np.float32)
@@ -26,7 +24,7 @@ class CrowdedEmbedder(HashingEmbedder):
 
 @pytest.mark.parametrize("stuffed", [True, False])
 def test_a_document_that_is_near_to_everything_is_a_hub(corpus: Corpus, *, stuffed: bool):
-    corpus.embedder = CrowdedEmbedder()
+    corpus.embedder = CrowdedEmbedder(dimension=256)
     corpus.write({f"{at}.md": f"text number {at}" for at in range(200)})
     corpus.write({"odd.md": "stuffed" if stuffed else "plain"})
 
