@@ -44,11 +44,11 @@ up: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/drift.py
-	$(BIN)/python benchmarks/refresh.py
+	$(BIN)/python benchmarks/run.py $(BENCH)
 
 fix: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

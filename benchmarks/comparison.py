@@ -102,15 +102,15 @@ def sides_of(rows: Iterable[Row]) -> list[str]:
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """Return the results as Markdown: one table a part, under machine and date."""
-    lines = [f"Measured on {results['machine']}, {results['date']}.", ""]
+    """Return the results as Markdown: one table a part."""
+    lines = []
     for title, rows in tables(results):
         sides = sides_of(rows)
         header = ["", *sides, "limit", ""]
-        lines += [f"**{title}**", "", _line(header), _line(["---"] * len(header))]
+        lines += [f"## {title}", "", _line(header), _line(["---"] * len(header))]
         lines += [_line(row.cells(sides)) for row in rows]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, ""])
 
 
 def _beside(measured: Measured) -> dict[str, float]:

@@ -27,6 +27,7 @@ from corpora import align, archive_folder, longest, reword, unpack
 from peer_sides import SIDES, Bench, Side, install
 from rich.console import Console
 from rich.table import Table
+from tables import add_markdown_option
 
 from retrieval.chunking import chunk_document
 from retrieval.errors import DocumentRefusedError
@@ -56,6 +57,9 @@ def main() -> None:
             results["recall"] = recalled(archives, folder, asking, chosen.recall, chosen.questions)
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    if chosen.markdown:
+        with chosen.markdown.open("a", encoding="utf-8") as file:
+            file.write(markdown(results))
     show(results)
 
 
@@ -71,6 +75,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--recall", default="scrapy/2.15.0", help="PROJECT/RELEASE to search")
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--json", type=Path, help="where the numbers go as well")
+    add_markdown_option(parser)
     parser.add_argument("--date", default=datetime.now(UTC).date().isoformat())
     return parser.parse_args()
 
