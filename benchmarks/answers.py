@@ -115,7 +115,10 @@ def by_text(table: LanceTable, query: Query) -> Answer:
 
 def by_lance(table: LanceTable, query: Query) -> Answer:
     """Return what LanceDB's own hybrid query finds, by reciprocal ranks."""
-    asked = table.search(query_type="hybrid").vector(query.vector).text(terms(query.text))
+    words = terms(query.text)
+    if not words:  # LanceDB would raise
+        return by_vectors(table, query)
+    asked = table.search(query_type="hybrid").vector(query.vector).text(words)
     return answer(asked.limit(query.limit).to_list())
 
 

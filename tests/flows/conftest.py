@@ -11,8 +11,10 @@ import pytest
 
 from flows import cli
 from flows.desk import Desk, open_desk
-from flows.settings import load_settings
+from flows.embedder import open_embedder
+from flows.settings import Settings, load_settings
 from flows.steps import quietly
+from retrieval.embedders import Embedder
 
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook" / "v1"
 
@@ -90,3 +92,18 @@ def place(first_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
 def desk(place: Place) -> Iterator[Desk]:
     with place.desk() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def embedders() -> dict[str, Embedder]:
+    return {}
+
+
+@pytest.fixture
+def warm(embedders: dict[str, Embedder], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load each embedding model once for all commands of the session, not once for each."""
+
+    def opened(settings: Settings) -> Embedder:
+        return embedders.setdefault(repr(settings.embedder), open_embedder(settings))
+
+    monkeypatch.setattr("flows.desk.open_embedder", opened)

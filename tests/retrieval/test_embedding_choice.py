@@ -16,8 +16,9 @@ from retrieval.embedders.choosing import (
     choose,
     still_exact,
 )
-from retrieval.embedders.engines import Engine, EngineName, Tokenized
+from retrieval.embedders.engines import Engine, Tokenized
 from retrieval.embedding import MEASURE_FROM, LocalEmbedder
+from retrieval.records import EngineName
 from tests.retrieval.builders import HashingEmbedder, paragraph
 
 

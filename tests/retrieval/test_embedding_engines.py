@@ -14,6 +14,7 @@ import torch
 
 from retrieval.embedders import Vectors, lowest_cosine
 from retrieval.embedders.engines import (
+from retrieval.records import EngineName
     Engine,
     EngineName,
     Tokenized,

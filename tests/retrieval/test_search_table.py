@@ -65,6 +65,36 @@ def test_a_hit_carries_what_the_chunk_says(tmp_path):
     assert found.chunk == table.to_arrow()["id"][0].as_py()
 
 
+def test_words_that_stand_together_come_before_the_same_words_apart(tmp_path):
+    padding = " and" * 30
+    apart = Row("a.md", text=f"flush{padding} cache")
+    table = table_of(tmp_path, [apart, Row("b.md", text=f"flush cache{padding}"), Row("c.md")])
+    build_indices(table)
+
+    assert uris(find(table, Query("flush cache", unit(1)))) == ["b.md", "a.md", "c.md"]
+
+
+def test_what_full_text_had_no_room_for_is_not_taken_for_a_text_without_a_word(tmp_path):
+    words = "alpha beta gamma delta epsilon zeta"
+    listed = [Row(f"far/{n}", text=words, vector=(0, 1), headings=(str(n),)) for n in range(60)]
+    longer = f"{words}{' and' * 60}"
+    near = [Row(f"near/{n}", text=longer, vector=(1, 0), headings=(str(n),)) for n in range(60)]
+    others = [Row(f"other/{n}", text=f"{n}", vector=(-1,)) for n in range(600)]
+    table = table_of(tmp_path, [*listed, *near, *others])
+    build_indices(table)
+
+    found = find(table, Query(words, unit(1, 0.5)))
+
+    assert {(each.uri[:4], each.found_by) for each in found} == {("near", ("vector",))}
+
+
+def test_a_word_in_another_form_counts_though_it_is_not_as_it_was_asked(tmp_path):
+    table = table_of(tmp_path, [Row("a.md", text="Others"), Row("b.md", text="Caches are kept")])
+    build_indices(table)
+
+    assert uris(find(table, Query("caching", unit(1)))) == ["b.md", "a.md"]
+
+
 def test_equally_good_hits_are_ordered_by_uri(tmp_path):
     names = ["d.md", "b.md", "a.md", "c.md"]
     table = table_of(tmp_path, [Row(name, text=f"text {name[0]}") for name in names])
@@ -219,9 +249,9 @@ def test_a_vector_that_points_nowhere_is_refused(value):
         Query("text", np.full(8, value, np.float32))
 
 
-@pytest.mark.parametrize("limit", [1, 60, 200])
+@pytest.mark.parametrize("limit", [1, 60, MAX_LIMIT])
 def test_as_many_hits_as_asked_for_are_found(tmp_path, limit):
-    table = table_of(tmp_path, many(250))
+    table = table_of(tmp_path, many(1_100))
     build_indices(table)
 
     assert len(find(table, Query("topic3", unit(1), limit=limit))) == limit
