@@ -6,7 +6,7 @@ common words leaves the decision to the vectors, one with rare words to the word
 interpolation with raw scores: Wang, Zhuang, Zuccon: BERT-based Dense Retrievers Require
 Interpolation with BM25, 2021; for what normalising does: Bruch, Gai, Ingber: An Analysis of
 Fusion Functions for Hybrid Retrieval, 2023). The numbers were chosen on Django's documentation
-alone; `benchmarks/search.py --recall` asks other documentation.
+alone; `benchmarks/search.py` asks other documentation.
 """
 
 import re

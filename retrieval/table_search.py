@@ -33,7 +33,7 @@ _NEAREST, _LISTED = 25, 40
 # Of a vector index: IVF_SQ then finds what an exact search finds (recall@10 1.00, 100,000 rows). A
 # search needs no refine factor: it works out the cosines of its candidates itself.
 _NPROBES, _REFINE_FACTOR = 20, 5
-_MAX_ROUNDS = 30  # each looks past the texts that filled the one before with their copies
+_MAX_ROUNDS = 8  # each looks past the texts that filled the one before with their copies
 _MAX_ALSO = 20
 _MAX_COPIES = 1_000  # read to name the other documents of a text
 _MAX_TERMS = 64
@@ -71,7 +71,9 @@ def find(table: LanceTable, query: Query) -> tuple[Hit, ...]:
     texts = _Texts(query.vector)
     for _ in range(_MAX_ROUNDS):
         filter_ = where(query.filters, without_digests=texts.digests)
-        full = texts.add(*_both_ways(table, query, filter_))
+        by_vector, by_text = _both_ways(table, query, filter_)
+        texts.add(by_vector, by_text)
+        full = len(by_vector) >= _nearest_depth(query) or len(by_text) >= _LISTED
         if not full or len(texts.digests) >= query.limit:
             break
     best = texts.ranked(terms(query.text))[: query.limit]
@@ -149,15 +151,14 @@ class _Texts:
     def digests(self) -> Collection[str]:
         return self._found.keys()
 
-    def add(self, by_vector: pa.Table, by_text: pa.Table) -> bool:
-        """Take in what was found; True if there may be more."""
+    def add(self, by_vector: pa.Table, by_text: pa.Table) -> None:
+        """Take in what was found."""
         for row, similarity in self._rows(by_vector):
             self._take(row, similarity).by_vector = True
         for row, similarity in self._rows(by_text):
             text = self._take(row, similarity)
             text.score = max(text.score or 0.0, row["_score"])
         self._all_listed &= len(by_text) < _LISTED
-        return len(by_vector) >= _NEAREST or len(by_text) >= _LISTED
 
     def ranked(self, words: str) -> list[_Text]:
         """Return the texts, best first."""
@@ -195,7 +196,7 @@ def _both_ways(table: LanceTable, query: Query, filter_: str | None) -> tuple[pa
     """Return the candidates by vector and by text; Lance lets go of the lock, so both at once."""
     with ThreadPoolExecutor(max_workers=1) as other:
         by_text = other.submit(_by_text, table, terms(query.text), filter_)
-        by_vector = _by_vector(table, query.vector, filter_)
+        by_vector = _by_vector(table, query, filter_)
     return by_vector, by_text.result()
 
 
@@ -207,14 +208,19 @@ def _near(
     return query.where(filter_) if filter_ else query
 
 
-def _by_vector(table: LanceTable, vector: Vector, filter_: str | None) -> pa.Table:
+def _by_vector(table: LanceTable, query: Query, filter_: str | None) -> pa.Table:
+    vector, limit = query.vector, _nearest_depth(query)
     try:
-        return _read(_near(table, vector, _NEAREST, filter_), "_distance")
+        return _read(_near(table, vector, limit, filter_), "_distance")
     except _LANCE_ERRORS as error:
         if not _indexed(table, "vector"):
             raise
         _warn("vector", "Every vector was compared", error)
-    return _read(nearest(table, vector, limit=_NEAREST, filter_=filter_, exact=True), "_distance")
+    return _read(nearest(table, vector, limit=limit, filter_=filter_, exact=True), "_distance")
+
+
+def _nearest_depth(query: Query) -> int:
+    return max(_NEAREST, query.limit)
 
 
 def _by_text(table: LanceTable, words: str, filter_: str | None) -> pa.Table:

@@ -14,9 +14,7 @@ import torch
 
 from retrieval.embedders import Vectors, lowest_cosine
 from retrieval.embedders.engines import (
-from retrieval.records import EngineName
     Engine,
-    EngineName,
     Tokenized,
     embed_all,
     memory_errors,
@@ -24,6 +22,7 @@ from retrieval.records import EngineName
 from retrieval.embedders.local_engines import LocalEngines
 from retrieval.embedders.model_files import ModelFiles
 from retrieval.errors import EmbedderMemoryError
+from retrieval.records import EngineName
 from tests.retrieval.builders import paragraph
 
 ENGINES: list[EngineName] = [
