@@ -36,8 +36,8 @@ from answers import (
 from corpora import archive_folder
 from lancedb.table import LanceTable
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
+from tables import add_markdown_option, show_table
 
 from retrieval.records import Chunk
 from retrieval.table_indices import build_indices
@@ -77,11 +77,12 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=1_000, help="of each kind")
     parser.add_argument("--corpora", type=Path, help="the folder of archives")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+    add_markdown_option(parser)
     arguments = parser.parse_args()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as made:
         if arguments.rows:
-            Console().print(cost(Path(made), arguments.rows, rows))
+            show_table(cost(Path(made), arguments.rows, rows), arguments.markdown)
         if arguments.projects:
             archives = archive_folder(arguments.corpora)
             found = [
@@ -89,7 +90,7 @@ def main() -> None:
                 for project in arguments.projects
                 for each in findings(project, archives, Path(made), arguments.questions)
             ]
-            Console().print(found_shares(found, rows))
+            show_table(found_shares(found, rows), arguments.markdown)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=2), "utf-8")
 

@@ -17,15 +17,22 @@ def show(
     title: str, header: Sequence[str], rows: Iterable[Sequence[str]], markdown: Path | None
 ) -> None:
     """Print a table; append it to the Markdown file, if there is one."""
-    lines = [list(row) for row in rows]
     table = Table(*header, title=title, title_justify="left")
-    for line in lines:
-        table.add_row(*line)
+    for row in rows:
+        table.add_row(*row)
+    show_table(table, markdown)
+
+
+def show_table(table: Table, markdown: Path | None) -> None:
+    """Print a table that is filled already, and append it likewise."""
     Console().print(table)
-    if markdown is not None:
-        written = "\n".join(map(_row, [header, ["---"] * len(header), *lines]))
-        with markdown.open("a", encoding="utf-8") as file:
-            file.write(f"## {title}\n\n{written}\n\n")
+    if markdown is None:
+        return
+    header = [str(column.header) for column in table.columns]
+    lines = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
+    written = "\n".join(map(_row, [header, ["---"] * len(header), *lines]))
+    with markdown.open("a", encoding="utf-8") as file:
+        file.write(f"## {table.title}\n\n{written}\n\n")
 
 
 def verdict(*, holds: bool) -> str:

@@ -119,7 +119,17 @@ def test_an_index_is_due_once_it_misses_a_fifth_of_the_rows(tmp_path, added, rea
 
     table.add(arrow([Row(f"new/{at}.md", text=f"new {at}") for at in range(added)]))
 
-    assert due(table) == reasons
+    assert due(table, stale_rows=0) == reasons
+
+
+def test_a_few_rows_that_an_index_does_not_know_are_no_reason(tmp_path):
+    table = table_of(tmp_path, many(100))
+    build_indices(table)
+
+    table.add(arrow([Row(f"new/{at}.md", text=f"new {at}") for at in range(60)]))
+
+    assert due(table, stale_rows=60) == ()
+    assert due(table, stale_rows=59) == ("the index on text does not know 60 of 160 rows",)
 
 
 def test_after_building_again_nothing_is_due_and_filters_still_hold(tmp_path):
