@@ -264,7 +264,7 @@ class _Drafter:
                 missing=missing[feed.name],
                 removed=removed[feed.name],
                 reason=reading.listings[feed.name].reason,
-                replaced=self._is_replaced(feed, reading),
+                replaced=self._is_replaced(feed, reading, changes),
             )
             for feed in self.feeds
         ]
@@ -276,14 +276,15 @@ class _Drafter:
             parts.append(lost)
         return tuple(parts)
 
-    def _is_replaced(self, feed: Feed, reading: Reading) -> bool:
-        """True if the place is another one and shows less than half of the known documents."""
+    def _is_replaced(self, feed: Feed, reading: Reading, changes: DocumentChanges) -> bool:
+        """True if the place is another one and has less than half of the known documents."""
         place = reading.listings[feed.name].identity
         if place is None or self.cache.notes("places").get(feed.name, place) == place:
             return False
         names = {each.name for each in self.feeds}
         known = [uri for uri in self.before if source_name(uri, names) == feed.name]
-        return 2 * sum(uri in reading.documents for uri in known) < len(known)
+        here = reading.documents.keys() | {move.old for move in changes.moved}
+        return 2 * sum(uri in here for uri in known) < len(known)
 
     @property
     def _cutting(self) -> dict[str, str]:

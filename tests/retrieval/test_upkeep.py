@@ -102,7 +102,8 @@ def test_after_compaction_it_can_be_written_searched_and_indexed(tmp_path):
     build_indices(table, vector_from=1)
 
     assert done.compacted
-    assert find(table, Query("quokka", unit(0, 1)))[0].uri == "new"
+    assert find(table, Query("quokka", unit(1)))[0].found_by == ("vector", "text")
+    assert find(table, Query("quokka", unit(1)))[0].uri == "new"
 
 
 @pytest.mark.parametrize(
