@@ -23,15 +23,18 @@ def build_apart(folder: Path, name: str) -> bool:
         text=True,
         check=False,
     )
+    said = done.stderr.strip().splitlines()
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         _log.warning(
             "The indices of %s were not built, rows are compared: the process ended with %d, %s",
             name,
             done.returncode,
-            last,
+            said[-1] if said else "and said nothing",
         )
-    return not done.returncode
+        return False
+    for line in said:  # its warnings, such as a recall that is too low
+        _log.warning("%s: %s", name, line)
+    return True
 
 
 def main(folder: str, name: str) -> None:
