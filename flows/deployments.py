@@ -18,7 +18,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from flows import cards
-from flows.desk import open_desk
+from flows.desk import Desk, open_desk
 from flows.errors import BusyError, FlowError, NoReleaseError
 from flows.maintain import maintain as tidy_index
 from flows.monitor import monitor as run_check
@@ -45,17 +45,7 @@ def monitor(kb: str = "") -> None:
     Args:
         kb: The knowledge base; left empty, every knowledge base of the settings, one by one.
     """
-    settings = load_settings()
-    stopped = []
-    for name in [kb] if kb else sorted(settings.kb):
-        try:
-            with open_desk(settings, name, now=_scheduled_time()) as desk:
-                _show(name, run_check(desk, as_task, ask=ask_deployment))
-        except _OURS as error:  # the other knowledge bases go on
-            get_run_logger().error("%s: %s", error.code, error)
-            stopped.append(error)
-    if stopped:
-        raise stopped[0]
+    _for_each(kb, lambda desk: _show(desk.name, run_check(desk, as_task, ask=ask_deployment)))
 
 
 @flow(name="refresh", flow_run_name="refresh {kb}")
@@ -80,28 +70,8 @@ def maintain(kb: str = "") -> None:
     Args:
         kb: The knowledge base; left empty, every knowledge base of the settings, one by one.
     """
-    settings = load_settings()
-    stopped = []
-    for name in [kb] if kb else sorted(settings.kb):
-        try:
-            with open_desk(settings, name, now=_scheduled_time()) as desk:
-                outcome = tidy_index(desk, as_task)
-        except (BusyError, NoReleaseError) as error:  # the next night will do
-            get_run_logger().warning("%s: %s", error.code, error)
-            continue
-        except _OURS as error:  # the other knowledge bases go on
-            get_run_logger().error("%s: %s", error.code, error)
-            stopped.append(error)
-            continue
-        done = outcome.tidied
-        told = "%s: %d versions removed, %d left, %d bytes in use"
-        get_run_logger().info(
-            told, name, done.versions_removed, done.versions_left, done.bytes_after
-        )
-        for line in hub_lines(outcome.hubs):
-            get_run_logger().warning("%s: %s", name, line)
-    if stopped:
-        raise stopped[0]
+    # A knowledge base that is busy, or has no release yet, waits for the next night.
+    _for_each(kb, _tidy, waiting=(BusyError, NoReleaseError))
 
 
 @flow(name="retrain", flow_run_name="retrain {kb} on {snapshot}")
@@ -193,6 +163,35 @@ def ask_deployment(request: Request) -> str | None:
         if not broken:
             return f"flow run {run.name}"
     return f"nothing: {_ATTEMPTS} runs for this text broke, see {_RETRAIN} in Prefect"
+
+
+def _for_each(
+    kb: str, work: Callable[[Desk], None], *, waiting: tuple[type[FlowError], ...] = ()
+) -> None:
+    """Do the work for one knowledge base, or for all; one that fails does not stop the others."""
+    settings = load_settings()
+    stopped = []
+    for name in [kb] if kb else sorted(settings.kb):
+        try:
+            with open_desk(settings, name, now=_scheduled_time()) as desk:
+                work(desk)
+        except waiting as error:
+            get_run_logger().warning("%s: %s", error.code, error)
+        except _OURS as error:
+            get_run_logger().error("%s: %s", error.code, error)
+            stopped.append(error)
+    if stopped:
+        raise stopped[0]
+
+
+def _tidy(desk: Desk) -> None:
+    outcome = tidy_index(desk, as_task)
+    done = outcome.tidied
+    told = "%s: %d versions removed, %d left, %d bytes in use"
+    removed, left = done.versions_removed, done.versions_left
+    get_run_logger().info(told, desk.name, removed, left, done.bytes_after)
+    for line in hub_lines(outcome.hubs):
+        get_run_logger().warning("%s: %s", desk.name, line)
 
 
 def _is_a_fault(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
