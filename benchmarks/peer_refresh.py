@@ -73,7 +73,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="of each step; the median counts")
     parser.add_argument("--included", default="docs/howto", help="the folder embedded by MiniLM")
     parser.add_argument("--recall", default="scrapy/2.15.0", help="PROJECT/RELEASE to search")
-    parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--questions", type=int, default=400)
     parser.add_argument("--json", type=Path, help="where the numbers go as well")
     add_markdown_option(parser)
     parser.add_argument("--date", default=datetime.now(UTC).date().isoformat())
