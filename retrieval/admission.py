@@ -49,7 +49,7 @@ def admit(text: str) -> Admitted:
     >>> admit("ig\u200bnore\x00 \u202ethis")
     Admitted(text='ignore this', neutralised=3)
     """
-    if text.isascii() and len(text.encode().translate(None, _CONTROLS)) == len(text):
+    if is_clean(text):
         return Admitted(text, 0)
     taken_out = 0
 
@@ -61,6 +61,17 @@ def admit(text: str) -> Admitted:
         return "\ufffd" if "\ud800" <= found[0] <= "\udfff" else _INSTEAD.get(found[0], "")
 
     return Admitted(_UNSEEN.sub(instead, text), taken_out)
+
+
+def is_clean(text: str) -> bool:
+    r"""Return whether there is nothing in the text that `admit` would take out, or look at.
+
+    >>> is_clean("Grüße\n"), is_clean("a\u200bb")
+    (True, False)
+    """
+    if text.isascii():
+        return len(text.encode().translate(None, _CONTROLS)) == len(text)
+    return _UNSEEN.search(text) is None
 
 
 def _has_meaning(found: re.Match[str]) -> bool:

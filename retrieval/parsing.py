@@ -6,7 +6,7 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import PurePosixPath
 
-from retrieval.admission import admit, flags_of
+from retrieval.admission import admit, flags_of, is_clean
 from retrieval.errors import DocumentRefusedError
 from retrieval.formats import FOREIGN_FAULTS, READABLE, Format, charset_of, choose_format
 from retrieval.outline import Outline
@@ -104,6 +104,9 @@ def _admitted(sections: tuple[Section, ...]) -> tuple[tuple[Section, ...], int]:
     if characters > MAX_TEXT_CHARACTERS:
         reason = f"its text has {characters:,} characters; the limit is {MAX_TEXT_CHARACTERS:,}"
         raise DocumentRefusedError(RefusalCode.TOO_BIG, reason)
+    # One look at all of it spares most documents a look at each section and each heading.
+    if is_clean("\n".join(part for each in sections for part in (*each.headings, each.text))):
+        return tuple(section for section in sections if section.text.strip()), 0
     kept: list[Section] = []
     neutralised = 0
     for section in sections:
