@@ -56,7 +56,7 @@ class LocalEmbedder:
         threads: int | None = None,
         machine: str | None = None,
     ) -> None:
-        self._files = ModelFiles(folder_or_id)
+        self._files = ModelFiles(folder_or_id, cache)
         self._asked: EngineName | Literal["auto"] = engine
         self._cache = cache
         self._machine = machine or this_machine()

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +23,15 @@ _CODE_SETTINGS = ("auto_map", "_attn_implementation", "_attn_implementation_inte
 
 
 class ModelFiles:
-    """A sentence-transformers model in a folder, or in the model hub's cache by its id."""
+    """A sentence-transformers model in a folder, or in the model hub's cache by its id.
 
-    def __init__(self, folder_or_id: str | Path) -> None:
+    In `cache` it is kept what unchanged files hash to: reading all weights again would cost a
+    refresh that finds nothing changed more than anything else.
+    """
+
+    def __init__(self, folder_or_id: str | Path, cache: Path | None = None) -> None:
         self.name = str(folder_or_id)
+        self._cache = cache
 
     @cached_property
     def folder(self) -> Path:
@@ -34,8 +41,22 @@ class ModelFiles:
     @cached_property
     def fingerprint(self) -> str:
         """The sha256 over the model's files and the normalisation; whatever engine reads them."""
+        paths = _model_files(self.folder)
+        if self._cache is None:
+            return self._hashed(paths)
+        kept = self._cache / f"fingerprint-{_stamp(paths)}"
+        if kept.is_file() and re.fullmatch("[0-9a-f]{64}", found := kept.read_text("ascii")):
+            return found
+        fingerprint = self._hashed(paths)
+        self._cache.mkdir(parents=True, exist_ok=True)
+        draft = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+        draft.write_text(fingerprint, "ascii")
+        draft.replace(kept)
+        return fingerprint
+
+    def _hashed(self, paths: Sequence[Path]) -> str:
         whole = hashlib.sha256(b"unit length\n")
-        for path in _model_files(self.folder):
+        for path in paths:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             whole.update(f"{digest}  {path.relative_to(self.folder).as_posix()}\n".encode())
@@ -165,3 +186,13 @@ def _missing(name: str) -> EmbedderMissingError:
 def _model_files(folder: Path) -> list[Path]:
     found = {path for pattern in _MODEL_FILES for path in folder.rglob(pattern) if path.is_file()}
     return sorted(path for path in found if path.name != "data_config.json")
+
+
+def _stamp(paths: Sequence[Path]) -> str:
+    """Return what differs once one of the files does: their places, sizes, times and inodes."""
+    facts = [(str(path), *_facts(path.stat())) for path in paths]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def _facts(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

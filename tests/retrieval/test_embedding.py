@@ -76,6 +76,36 @@ def test_the_fingerprint_changes_with_any_file_that_decides(tmp_path: Path):
     assert LocalEmbedder(tmp_path).fingerprint == fingerprints[-1]
 
 
+def test_unchanged_weights_are_hashed_once(tmp_path: Path):
+    model, cache = tmp_path / "model", tmp_path / "cache"
+    model.mkdir()
+    (model / "tokenizer.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"weights")
+    first = LocalEmbedder(model, cache=cache).fingerprint
+    [kept] = cache.iterdir()
+    kept.write_text("f" * 64)  # what is kept is what is given, until a file changes
+
+    again = LocalEmbedder(model, cache=cache).fingerprint
+    (model / "model.safetensors").write_bytes(b"WEIGHTS")
+    changed = LocalEmbedder(model, cache=cache).fingerprint
+
+    assert again == "f" * 64
+    assert changed not in {first, again}
+    assert changed == LocalEmbedder(model).fingerprint
+
+
+def test_a_damaged_note_of_a_fingerprint_is_not_believed(tmp_path: Path):
+    model, cache = tmp_path / "model", tmp_path / "cache"
+    model.mkdir()
+    (model / "tokenizer.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"weights")
+    first = LocalEmbedder(model, cache=cache).fingerprint
+    [kept] = cache.iterdir()
+    kept.write_text("torn")
+
+    assert LocalEmbedder(model, cache=cache).fingerprint == first
+
+
 def test_the_engine_does_not_change_the_fingerprint(minilm: LocalEmbedder, minilm_folder: Path):
     other = LocalEmbedder(minilm_folder, engine="torch-bfloat16")
 
