@@ -39,15 +39,20 @@ def main() -> None:
     model.encode(texts[:32], show_progress_bar=False)
     wanted, encode = measured(lambda: model.encode(texts, show_progress_bar=False))
     wanted = unit_length(wanted, (len(texts), files.dimension))
-    rows = [("SentenceTransformer.encode", f"{len(texts) / encode:.1f}", "1.00", "", "1", "")]
+    found: list[tuple[float, str, float]] = []
     with tempfile.TemporaryDirectory() as cache:
         for engine in LocalEngines(files, Path(cache), None).candidates("auto"):
             embed(engine, files, texts[:32])
             made, cost = measured(lambda engine=engine: embed(engine, files, texts))  # type: ignore[misc]
             lowest, times = float((made * wanted).sum(axis=1).min()), encode / cost
-            holds = verdict(holds=lowest >= SAME_COSINE and times >= TIMES)
-            speed = (f"{len(texts) / cost:.1f}", f"{times:.2f}", f"{TIMES:.0f}")
-            rows.append((engine.name, *speed, f"{lowest:.6f}", holds))
+            found.append((times, engine.name, lowest))
+    # The fastest that is exact is the one that is used; it is the one that must hold.
+    used = max(each for each in found if each[2] >= SAME_COSINE)
+    rows = [("SentenceTransformer.encode", f"{len(texts) / encode:.1f}", "1.00", "", "1", "")]
+    for times, name, lowest in found:
+        limit = (f"{TIMES:.0f}", verdict(holds=times >= TIMES)) if name == used[1] else ("", "")
+        speed = f"{times * len(texts) / encode:.1f}"
+        rows.append((name, speed, f"{times:.2f}", limit[0], f"{lowest:.6f}", limit[1]))
     header = ("engine", "chunks a CPU second", "times encode", "at least", "lowest cosine", "")
     show("Embedding with MiniLM", header, rows, told.markdown)
 
