@@ -43,7 +43,7 @@ def maintain(desk: Desk, perform: Perform) -> Maintained:
         kept = snapshots_kept(history, since=since, newest=keep.releases)
         tidied = perform("Tidying the index", lambda _: desk.index.tidy(kept, now=desk.now))
         newest = desk.index.newest(Snapshot.parse(serving.release.snapshot))
-        ready = perform("Building indices", lambda _: desk.index.prepare(newest, stale_rows=0))
+        ready = perform("Building indices", lambda _: desk.index.prepare(newest, thorough=True))
         desk.index.settle(ready)
         published = _publish(desk, fence, serving, ready, tidied)
     hubs = perform(

@@ -172,14 +172,14 @@ class Index:
         """Return what answers best in the snapshot, best first, each text once."""
         return self._run(snapshot, lambda: find(self._pinned(snapshot), query))
 
-    def prepare(self, head: Snapshot, *, stale_rows: int = STALE_ROWS) -> Snapshot:
+    def prepare(self, head: Snapshot, *, thorough: bool = False) -> Snapshot:
         """Build the indices that are due in the newest version; return the one to publish.
 
-        Up to `stale_rows` rows that an index does not know are looked at one by one, in
-        milliseconds. The writer's lease is to be held.
+        Some thousand rows that an index does not know are no reason, nor is an index that could
+        not be built before, unless this is to be `thorough`. The writer's lease is to be held.
         """
         table = self._newest(head)
-        if not due(table, stale_rows=stale_rows):
+        if not due(table, stale_rows=0 if thorough else STALE_ROWS, thorough=thorough):
             return head
         if table.count_rows() < KEY_INDEX_ROWS:
             build_indices(table)

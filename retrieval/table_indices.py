@@ -107,16 +107,21 @@ def due(
     vector_from: int = VECTOR_INDEX_ROWS,
     keys_from: int = KEY_INDEX_ROWS,
     stale_rows: int = STALE_ROWS,
+    thorough: bool = True,
 ) -> tuple[str, ...]:
     """Return why the indices are to be built again; nothing if they serve.
 
     An index is stale from a fifth of all rows on that it does not know, if these are more than
-    `stale_rows`. Costs milliseconds: it reads what the table says of itself.
+    `stale_rows`. Unless it is `thorough`, a missing index is a reason only where nothing could be
+    found without it, that is of full text: a vector index that found too little, or for which
+    memory did not suffice, would else be tried again at every refresh. Costs milliseconds: it
+    reads what the table says of itself.
     """
     rows, names = table.count_rows(), _indexed(table)
     expected = [TEXT_COLUMN] if rows else []
-    expected += _KEYS if rows >= keys_from else ()
-    expected += ["vector"] if rows >= vector_from else []
+    if thorough:
+        expected += _KEYS if rows >= keys_from else ()
+        expected += ["vector"] if rows >= vector_from else []
     reasons = [f"no index on {column}" for column in expected if column not in names]
     for column, name in names.items():
         stats = table.index_stats(name)

@@ -132,6 +132,20 @@ def test_a_few_rows_that_an_index_does_not_know_are_no_reason(tmp_path):
     assert due(table, stale_rows=59) == ("the index on text does not know 60 of 160 rows",)
 
 
+def test_an_index_that_was_given_up_is_not_tried_again_at_every_refresh(tmp_path):
+    table = table_of(tmp_path, many(100))
+    build_indices(table, vector_from=1_000)
+
+    assert due(table, vector_from=100, thorough=False) == ()
+    assert due(table, vector_from=100) == ("no index on vector",)
+
+
+def test_without_full_text_an_index_is_due_at_once(tmp_path):
+    table = table_of(tmp_path, many(10))
+
+    assert due(table, thorough=False) == ("no index on text",)
+
+
 def test_after_building_again_nothing_is_due_and_filters_still_hold(tmp_path):
     table = table_of(tmp_path, many(100))
     build_indices(table)
