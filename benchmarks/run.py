@@ -21,9 +21,9 @@ SCRIPTS = ("scan.py", "memory.py", "embedding.py", "search.py", "peer_refresh.py
 _HEAD = """\
 # Benchmarks
 
-What the scripts of `make bench` printed on {machine}, {date}. Every figure stands beside a peer or a limit
-measured in the same run; CPU seconds count all threads. What misses its limit says so. The scripts
-are in `benchmarks/`; each says at its top what it measures and how.
+What the scripts of `make bench` printed on {machine}, {date}. Every figure stands beside
+a peer or a limit measured in the same run; CPU seconds count all threads. What misses its limit
+says so. The scripts are in `benchmarks/`; each says at its top what it measures and how.
 
 """
 
