@@ -65,11 +65,13 @@ class Index:
 
         An older table that does is no base to go on from: what was refreshed since is not in it.
         """
-        for generation in self._generations()[-1:]:
-            table = self._open(generation)
-            if recipe is None or rows.recipe_of(table.schema) == recipe:
-                return Snapshot(self.kb, int(table.version), generation=generation)
-        return None
+        generations = self._generations()
+        if not generations:
+            return None
+        table = self._open(generations[-1])
+        if recipe is not None and rows.recipe_of(table.schema) != recipe:
+            return None
+        return Snapshot(self.kb, int(table.version), generation=generations[-1])
 
     def newest(self, snapshot: Snapshot) -> Snapshot:
         """Return the newest version of the table that a snapshot is of."""
@@ -127,7 +129,7 @@ class Index:
         return found
 
     def chunks_of(self, snapshot: Snapshot, uris: Collection[str]) -> Iterator[list[Chunk]]:
-        """Yield the chunks of these documents as they stand in the snapshot, one by one."""
+        """Yield the chunks of each of these documents as they stand in the snapshot."""
         for key in sorted(map(rows.document_key, uris)):
             [clause] = _clauses("document", [key])
             yield rows.chunks_from(self._whole(snapshot, ["id"], clause))
@@ -147,8 +149,8 @@ class Index:
 
         The commit changes the table of the base, which must be its newest version: documents in
         `removed`, by uri, and chunks in `gone`, by id, go, unless they are among the new ones.
-        Without a base the rows become a table of their own.
-        `content` is asked for its batches from another thread, and must not read from this index.
+        Without a base the rows become a table of their own. `content` is asked for its batches
+        from another thread, and must not read from this index.
         """
         if base is not None:
             return self._merge(base, content, removed, gone, run_id)
