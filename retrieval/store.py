@@ -34,7 +34,7 @@ from retrieval.spool import Row
 from retrieval.table_hubs import Hub, find_hubs
 from retrieval.table_indices import KEY_INDEX_ROWS, STALE_ROWS, build_indices, due
 from retrieval.table_search import Query, find
-from retrieval.table_upkeep import Tidied, remove_table, tidy
+from retrieval.table_upkeep import Tidied, remove_leftovers, remove_table, tidy
 
 FILTER_VALUES = 1_000  # in one IN (…): keeps a filter under 100 kB
 _KEPT_HANDLES = 4
@@ -198,6 +198,7 @@ class Index:
 
         The newest version of the newest table stays. The writer's lease is to be held.
         """
+        remove_leftovers(self._folder, self.kb)
         done = Tidied()
         generations = self._generations()
         for generation in generations:

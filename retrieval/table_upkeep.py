@@ -17,6 +17,7 @@ SMALL_FRAGMENTS = 20
 """From how many small files compaction pays: at 1,000 a flat search takes 15 times as long."""
 
 _ATTEMPTS = 4
+_REMOVED = ".removed"  # at the end of a table's name while it is taken away
 _ROWS_OF_SMALL = 100_000  # below it a fragment is small; Lance itself aims at a million
 
 
@@ -79,10 +80,17 @@ def remove_table(folder: Path, *, now: datetime, grace: timedelta = GRACE) -> Ti
     if made_at > now - grace:
         return Tidied(versions_left=count, bytes_before=before, bytes_after=before)
     # Renamed first: half removed, it must not be taken for a table.
-    gone = folder.with_name(f"{folder.name}.removed")
+    gone = folder.with_name(f"{folder.name}{_REMOVED}")
     folder.rename(gone)
     shutil.rmtree(gone)
     return Tidied(versions_removed=count, bytes_before=before)
+
+
+def remove_leftovers(folder: Path, kb: str) -> None:
+    """Remove what a killed `remove_table` left of a knowledge base's tables."""
+    for pattern in (f"{kb}.lance{_REMOVED}", f"{kb}.*.lance{_REMOVED}"):
+        for left in folder.glob(pattern):
+            shutil.rmtree(left)
 
 
 def _remove(folder: Path, kept_versions: Collection[int], before: datetime) -> int:

@@ -13,7 +13,7 @@ from lancedb.table import LanceTable
 
 from retrieval.table_indices import build_indices
 from retrieval.table_search import Query, find
-from retrieval.table_upkeep import GRACE, tidy
+from retrieval.table_upkeep import GRACE, remove_leftovers, tidy
 from tests.retrieval.tables import Row, arrow, many, table_of, unit
 
 NONE = timedelta(0)
@@ -216,3 +216,12 @@ def killed_after(seconds: float, folder: Path, pins: list[int]) -> None:
         child.stdout.readline()
         time.sleep(seconds)  # the moment of the kill, not a wait for something
         os.kill(child.pid, signal.SIGKILL)
+
+
+def test_what_a_killed_removal_left_is_removed_and_nothing_of_another_base(tmp_path):
+    for name in ("docs.lance.removed", "docs.2.lance.removed", "docs2.lance.removed", "docs.lance"):
+        (tmp_path / name / "data").mkdir(parents=True)
+
+    remove_leftovers(tmp_path, "docs")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["docs.lance", "docs2.lance.removed"]
