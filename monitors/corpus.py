@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -63,6 +63,25 @@ class Corpus:
         starts = [i for i in range(len(self)) if i == 0 or self.uris[i] != self.uris[i - 1]]
         for start, stop in pairwise([*starts, len(self)]):
             yield self.uris[start], slice(start, stop)
+
+    def without(self, uris: Collection[str]) -> Corpus:
+        """Return the corpus without the chunks of these documents."""
+        return self.take([at for at, uri in enumerate(self.uris) if uri not in uris])
+
+    def take(self, positions: Sequence[int]) -> Corpus:
+        """Return the chunks at these positions, in that order."""
+
+        def taken(column: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(column[at] for at in positions)
+
+        return Corpus(
+            uris=taken(self.uris),
+            texts=taken(self.texts),
+            headings=taken(self.headings),
+            normal_digests=taken(self.normal_digests),
+            document_digests=taken(self.document_digests),
+            vectors=None if self.vectors is None else self.vectors[list(positions)],
+        )
 
     def document_digest_of(self) -> dict[str, str]:
         """Return uri → digest of the document's bytes."""
