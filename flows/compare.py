@@ -9,9 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from flows.desk import open_desk
+from flows.measure import read_pair
 from flows.settings import load_settings
 from flows.steps import Perform
 from monitors.drift import measure_drift
+from monitors.pair import Pair, pair_of_tables
 from monitors.policy import History, RetrainPolicy, decide
 from monitors.records import Decision, DriftReport
 from retrieval.errors import SourceUnreachableError
@@ -25,24 +27,30 @@ def compare(
     old: str, new: str, perform: Perform, *, config: Path | None = None
 ) -> tuple[DriftReport, Decision]:
     """Compare two sides with the default policy; raise SourceUnreachableError for neither."""
-    reference = perform(f"Reading {old}", lambda _: _table(old, config))
-    current = perform(f"Reading {new}", lambda _: _table(new, config))
+    pair = perform(f"Reading {old} and {new}", lambda _: _pair(old, new, config))
     report = perform(
-        "Measuring drift",
-        lambda _: measure_drift(reference, current, reference_name=old, current_name=new),
+        "Measuring drift", lambda _: measure_drift(pair, reference_name=old, current_name=new)
     )
     return report, decide(report, RetrainPolicy(), History(), now=datetime.now(UTC))
 
 
+def _pair(old: str, new: str, config: Path | None) -> Pair:
+    """Read two snapshots of one index by what differs, any other two sides whole."""
+    before, now = _snapshot(old), _snapshot(new)
+    if before is None or now is None or before.kb != now.kb:
+        return pair_of_tables(_table(old, config), _table(new, config))
+    with open_desk(load_settings(config), now.kb) as desk:
+        return read_pair(desk.index, before, now)
+
+
 def _table(side: str, config: Path | None) -> pa.Table:
     """Read the chunks of a folder, a snapshot or a git revision, looked for in that order."""
-    here = Path.cwd()
+    here, snapshot = Path.cwd(), _snapshot(side)
+    if snapshot is not None:
+        with open_desk(load_settings(config), snapshot.kb) as desk:
+            return desk.index.chunk_table(snapshot)
     if Path(side).is_dir():
         return read_chunk_table(FolderSource(Path(side)))[0]
-    if _is_snapshot(side):
-        snapshot = Snapshot.parse(side)
-        with open_desk(load_settings(config), snapshot.kb) as desk:
-            return desk.index.chunk_table(snapshot, vectors=True)
     if is_revision(here, side):
         with tempfile.TemporaryDirectory(prefix="driftline-") as folder:
             export_revision(here, side, Path(folder))
@@ -54,9 +62,9 @@ def _table(side: str, config: Path | None) -> pa.Table:
     raise SourceUnreachableError(msg)
 
 
-def _is_snapshot(text: str) -> bool:
+def _snapshot(side: str) -> Snapshot | None:
+    """Return the snapshot of that name, None if it is none, or a folder is called so."""
     try:
-        Snapshot.parse(text)
+        return None if Path(side).is_dir() else Snapshot.parse(side)
     except ValueError:
-        return False
-    return True
+        return None

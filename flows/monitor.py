@@ -12,13 +12,13 @@ from flows.champion import reconcile
 from flows.desk import Desk
 from flows.errors import FlowError
 from flows.journal import Fence
+from flows.measure import drift
 from flows.records import Check, MonitorOutcome, RefreshOutcome, Request
 from flows.refresh import refresh_under
 from flows.release import Release
 from flows.steps import Perform
-from monitors.drift import measure_drift
-from monitors.policy import History, decide
-from monitors.records import Action, Decision, DriftReport
+from monitors.policy import History
+from monitors.records import Action, DriftReport
 from monitors.report import write_report
 from retrieval.errors import RetrievalError
 from retrieval.records import Snapshot
@@ -48,26 +48,6 @@ def monitor(desk: Desk, perform: Perform, *, ask: Ask = lambda _: None) -> Monit
         requested_by=request.requested_by,
     )
     return MonitorOutcome(check, run_id, outcome, None)
-
-
-def drift(
-    desk: Desk, perform: Perform, reference: str, current: str, history: History
-) -> tuple[DriftReport, Decision]:
-    """Measure one snapshot against another and decide; writes nothing."""
-    old, new = Snapshot.parse(reference), Snapshot.parse(current)
-    # Vectors of two embedders say nothing about each other.
-    comparable = desk.index.recipe(old).embedder == desk.index.recipe(new).embedder
-    report = perform(
-        f"Measuring drift since {reference}",
-        lambda _: measure_drift(
-            desk.index.chunk_table(old, vectors=comparable),
-            desk.index.chunk_table(new, vectors=comparable),
-            reference_name=reference,
-            current_name=current,
-            thresholds=desk.kb.thresholds(),
-        ),
-    )
-    return report, decide(report, desk.kb.retrain_policy(), history, now=desk.now)
 
 
 def past(desk: Desk, release: Release) -> History:

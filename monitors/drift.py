@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-
 from monitors import attribution
-from monitors.corpus import Corpus
+from monitors.pair import Pair
 from monitors.policy import Thresholds
 from monitors.records import DriftReport, Signal
-from monitors.signals import digests, novelty, shingles
+from monitors.signals import digests, novelty, shingles, topic_mix
 
 # Fitted on 487 pairs of versions of six documentation sets (residual standard deviation 0.055):
 # the share of questions answerable now but not from the reference. See docs/drift.md.
@@ -16,21 +14,20 @@ STALENESS_PER_UNSEEN_SHARE = 0.58
 
 
 def measure_drift(
-    reference: pa.Table,
-    current: pa.Table,
+    pair: Pair,
     *,
     reference_name: str,
     current_name: str,
     thresholds: Thresholds | None = None,
 ) -> DriftReport:
-    """Compare two chunk tables; novelty is measured only where both carry vectors.
+    """Measure a pair; what needs vectors or a search is left out where it has none.
 
     The comparison is cumulative: give it the snapshot that the serving model was trained on,
     never yesterday's, or slow drift is never seen.
     """
     limits = thresholds or Thresholds()
-    old, new = Corpus.from_table(reference), Corpus.from_table(current)
-    unseen = shingles.measure(old, new)
+    unseen = shingles.measure(pair)
+    changed = digests.measure_changed(pair, unseen)
     return DriftReport(
         reference=reference_name,
         current=current_name,
@@ -38,16 +35,18 @@ def measure_drift(
         signals=(
             _signal("unseen_shingles", unseen.share, limits.unseen_shingles,
                     "of all runs of five words are not in the reference"),
-            _signal("changed_chunks", digests.measure_changed(old, new), limits.changed_chunks,
+            _signal("changed_chunks", changed.changed, limits.changed_chunks,
                     "of the current chunks are new or changed"),
-            _signal("removed_chunks", digests.measure_removed(old, new), limits.removed_chunks,
+            _signal("removed_chunks", digests.measure_removed(pair), limits.removed_chunks,
                     "of the reference chunks are gone or changed"),
-            _signal("novelty", novelty.measure(old, new), limits.novelty,
+            _signal("novelty", novelty.measure(pair), limits.novelty,
                     "of the current chunks are unlike anything in the reference"),
+            _signal("topic_mix", topic_mix.measure(pair), limits.novelty,
+                    "of a bit lies between the topics then and now"),
         ),
-        documents=attribution.documents(old, new, unseen),
-        reference_chunks=len(old),
-        current_chunks=len(new),
+        documents=attribution.documents(pair.kinds, unseen),
+        reference_chunks=pair.reference_chunks,
+        current_chunks=pair.current_chunks,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from monitors.attribution import change_kinds
+from monitors.changes import change_kinds
 from monitors.corpus import Corpus
 from monitors.records import ChangeKind
 

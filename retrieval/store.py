@@ -31,6 +31,7 @@ from retrieval.records import (
     Snapshot,
 )
 from retrieval.spool import Row
+from retrieval.table_comparison import SnapshotOutline, best_cosines, best_texts, read_outline
 from retrieval.table_hubs import Hub, find_hubs
 from retrieval.table_indices import KEY_INDEX_ROWS, STALE_ROWS, build_indices, due
 from retrieval.table_search import Query, find
@@ -165,10 +166,32 @@ class Index:
         """Make a snapshot's table safe against a power cut; LanceDB itself never syncs."""
         make_durable(self._table_folder(snapshot.generation))
 
-    def chunk_table(self, snapshot: Snapshot, *, vectors: bool = False) -> pa.Table:
-        """Return the chunk table of a snapshot, ordered by uri and ordinal."""
+    def chunk_table(
+        self, snapshot: Snapshot, *, vectors: bool = False, uris: Collection[str] | None = None
+    ) -> pa.Table:
+        """Return the chunk table of a snapshot, ordered by uri and ordinal.
+
+        Only the documents named, where some are; what it costs then follows how many they are.
+        """
         extra = ["vector"] if vectors else []
-        return self._whole(snapshot, extra).select([*rows.CHUNK_COLUMNS, *extra])
+        columns = [*rows.CHUNK_COLUMNS, *extra]
+        if uris is None:
+            return self._whole(snapshot, extra).select(columns)
+        clauses = list(_clauses("document", sorted(map(rows.document_key, uris)))) or ["false"]
+        parts = [self._whole(snapshot, extra, clause).select(columns) for clause in clauses]
+        return pa.concat_tables(parts).sort_by([("uri", "ascending"), ("ordinal", "ascending")])
+
+    def outline(self, snapshot: Snapshot) -> SnapshotOutline:
+        """Return what every document and chunk of a snapshot is, without any text."""
+        return self._run(snapshot, lambda: read_outline(self._pinned(snapshot)))
+
+    def best_cosines(self, snapshot: Snapshot, vectors: Vectors) -> Vectors:
+        """Return each unit vector's best cosine, (rows,), to all vectors of a snapshot."""
+        return self._run(snapshot, lambda: best_cosines(self._pinned(snapshot), vectors))
+
+    def best_texts(self, snapshot: Snapshot, questions: Sequence[str]) -> list[list[str]]:
+        """Return for each question the five texts that full text finds best in a snapshot."""
+        return self._run(snapshot, lambda: best_texts(self._pinned(snapshot), questions))
 
     def search(self, snapshot: Snapshot, query: Query) -> tuple[Hit, ...]:
         """Return what answers best in the snapshot, best first, each text once."""

@@ -8,7 +8,7 @@ from flows import rendering
 from flows.commands.index import status_of
 from flows.commands.options import as_json_option, desk_of, kb_argument
 from flows.display import Display, emit
-from flows.monitor import drift as measure
+from flows.measure import drift as measure
 from flows.monitor import monitor as run_check
 from flows.monitor import past
 

@@ -3,31 +3,50 @@
 Formula: changed = share of the current chunks whose normalised digest the reference lacks;
 removed = share of the reference chunks whose normalised digest the current corpus lacks. Chunks
 are counted once per distinct text, so duplicates weigh nothing. Sees what no embedding sees: a
-changed number, an inserted "not".
+changed number, an inserted "not". Of the changed ones, those with more than half of their runs of
+words unseen say something new; the others edit what stood there.
 The measurements behind it stand in docs/drift.md.
 """
 
 from __future__ import annotations
 
-from monitors.corpus import Corpus
+from dataclasses import dataclass
+
+from monitors.pair import Pair
+from monitors.signals.shingles import UnseenShingles
+
+_MOSTLY = 0.5
 
 
-def measure_changed(reference: Corpus, current: Corpus) -> float:
-    """Return the share of current texts that the reference lacks; 0 for an empty current corpus.
+@dataclass(frozen=True, slots=True)
+class ChangedChunks:
+    """Shares of the distinct current texts: all that changed, and of them the new and the edited.
 
+    `changed` is `new` + `edited`.
+    """
+
+    changed: float
+    new: float
+    edited: float
+
+
+def measure_changed(pair: Pair, unseen: UnseenShingles) -> ChangedChunks:
+    """Return what the reference lacks; zeros for an empty current side."""
+    total = max(1, len(pair.current_digests))
+    fresh = len(pair.fresh)
+    new = sum(unseen.by_chunk[at] > _MOSTLY * unseen.shingles[at] for at in pair.fresh)
+    return ChangedChunks(fresh / total, int(new) / total, (fresh - int(new)) / total)
+
+
+def measure_removed(pair: Pair) -> float:
+    """Return the share of reference texts that are gone; 0 for an empty reference.
+
+    >>> from monitors.corpus import Corpus
     >>> def corpus(*digests):
     ...     n = len(digests)
     ...     return Corpus(("a.md",) * n, ("",) * n, ((),) * n, digests, ("d",) * n)
-    >>> measure_changed(corpus("a", "b"), corpus("a", "b", "c", "c"))
-    0.3333333333333333
+    >>> old, new = corpus("a", "b"), corpus("b", "c")
+    >>> measure_removed(Pair({}, old, new, corpus(), frozenset("ab"), frozenset("bc"), 2, 2, 1, 1))
+    0.5
     """
-    return _missing_share(set(current.normal_digests), set(reference.normal_digests))
-
-
-def measure_removed(reference: Corpus, current: Corpus) -> float:
-    """Return the share of reference texts that are gone; 0 for an empty reference."""
-    return _missing_share(set(reference.normal_digests), set(current.normal_digests))
-
-
-def _missing_share(texts: set[str], known: set[str]) -> float:
-    return len(texts - known) / len(texts) if texts else 0.0
+    return len(pair.gone) / len(pair.reference_digests) if pair.reference_digests else 0.0

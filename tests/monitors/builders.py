@@ -6,6 +6,9 @@ import re
 import numpy as np
 import pyarrow as pa
 
+from monitors.pair import Pair, pair_of_tables
+from monitors.signals.novelty import nearest_to
+
 
 def chunk_table(documents: dict[str, list[str]], vectors: np.ndarray | None = None) -> pa.Table:
     """Return the chunk table of some documents; a row of `vectors` for each chunk, by uri."""
@@ -42,6 +45,20 @@ _SCHEMA = pa.schema(
         ("document_digest", pa.string()),
     ]
 )
+
+
+def pair_of(old: pa.Table, new: pa.Table) -> Pair:
+    """Return the pair of two chunk tables; where they have vectors, nearness is known too."""
+    if "vector" not in old.column_names:
+        return pair_of_tables(old, new)
+    flat = old["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    matrix = flat.reshape(len(old), old["vector"].type.list_size)
+    return pair_of_tables(old, new, nearest=nearest_to(matrix))
+
+
+def pair(old: dict[str, list[str]], new: dict[str, list[str]]) -> Pair:
+    """Return the pair of two corpora without vectors."""
+    return pair_of(chunk_table(old), chunk_table(new))
 
 
 def _digest(text: str) -> str:

@@ -2,19 +2,18 @@
 
 import pytest
 
-from monitors.attribution import change_kinds
+from monitors.changes import change_kinds
 from monitors.drift import measure_drift
 from monitors.policy import Thresholds
 from monitors.records import ChangeKind
-from tests.monitors.builders import chunk_table, prose
+from tests.monitors.builders import pair, prose
 
 OLD = {f"{at}.md": [prose(at)] for at in range(10)}
 
 
 def measure(new: dict[str, list[str]], thresholds: Thresholds | None = None):
     return measure_drift(
-        chunk_table(OLD),
-        chunk_table(new),
+        pair(OLD, new),
         reference_name="docs@1",
         current_name="docs@2",
         thresholds=thresholds,
