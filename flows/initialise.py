@@ -36,10 +36,14 @@ path = {path}
 # trust = "trusted"                        # "untrusted" text is searched, never trained on
 
 [kb.{name}.policy]
-# mode = "auto"                            # off, advise or auto
-# watch = 0.05                             # share of unseen text from which people are told
-# retrain = 0.15                           # share of unseen text from which it retrains
+# mode = "auto"                            # off, advise, approve (a person says yes) or auto
+# budget = 0.08                            # share of questions answered from old text at which it
+#                                          # retrains; people are told at a quarter of it
+# retrains_per_month = 8
 # cooldown_hours = 0
+
+[kb.{name}.cost]
+# currency = "EUR"                         # per_hour = 2.50 shows what a retraining would cost
 
 [kb.{name}.training]
 # budget_tokens = 44000                    # more teaches more and costs more

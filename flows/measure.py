@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from flows.cost import retraining_cost
 from flows.desk import Desk
 from flows.steps import Perform
-from monitors.drift import measure_drift
+from monitors.drift import measure_drift, unmeasured
 from monitors.pair import Outline, Pair, differ, pair_of
-from monitors.policy import History, decide
+from monitors.policy import History, decide, undecidable
 from monitors.records import Decision, DriftReport
+from retrieval.errors import SnapshotMissingError
 from retrieval.records import Snapshot
 from retrieval.store import Index
 
@@ -18,10 +20,16 @@ def drift(
     desk: Desk, perform: Perform, reference: str, current: str, history: History
 ) -> tuple[DriftReport, Decision]:
     """Measure one snapshot against another and decide; writes nothing."""
-    pair = perform(
-        f"Reading what changed since {reference}",
-        lambda _: read_pair(desk.index, Snapshot.parse(reference), Snapshot.parse(current)),
-    )
+    cost = retraining_cost(desk.journal, desk.name, desk.kb)
+    old, new = Snapshot.parse(reference), Snapshot.parse(current)
+    try:
+        pair = perform(
+            f"Reading what changed since {reference}", lambda _: read_pair(desk.index, old, new)
+        )
+    except SnapshotMissingError:
+        if reference != desk.release().release.trained_on or not desk.index.holds(new):
+            raise
+        return unmeasured(reference, current), undecidable(_missing(desk, reference), cost=cost)
     report = perform(
         f"Measuring drift since {reference}",
         lambda _: measure_drift(
@@ -31,7 +39,15 @@ def drift(
             thresholds=desk.kb.thresholds(),
         ),
     )
-    return report, decide(report, desk.kb.retrain_policy(), history, now=desk.now)
+    policy = desk.kb.retrain_policy()
+    return report, decide(report, policy, history, now=desk.now, cost=cost)
+
+
+def _missing(desk: Desk, reference: str) -> str:
+    return (
+        f"{reference}, which the champion was trained on, is no longer in the index, so nothing "
+        f"can be measured from it; `driftline retrain {desk.name}` makes a new reference"
+    )
 
 
 def read_pair(index: Index, reference: Snapshot, current: Snapshot) -> Pair:

@@ -31,7 +31,7 @@ def monitor(desk: Desk, perform: Perform, *, ask: Ask = lambda _: None) -> Monit
     """Run one check and, if it decides so, the retraining; raise what a guard raises."""
     with lease.hold(desk.journal, desk.name) as fence:
         check, run_id = _check(desk, perform, fence)
-    if check.decision.action is not Action.RETRAIN:
+    if check.decision.action is not Action.RETRAIN or check.decision.needs_approval:
         return MonitorOutcome(check, run_id, None, None)
     request = _request(desk, check, run_id)
     requested = ask(request)
@@ -52,16 +52,24 @@ def monitor(desk: Desk, perform: Perform, *, ask: Ask = lambda _: None) -> Monit
 
 def past(desk: Desk, release: Release) -> History:
     """Return what the policy must know of the past: the last training, and what was tried."""
-    verdicts = [entry.payload for entry in desk.journal.entries(desk.name, "verdict")]
-    newest = desk.journal.last(desk.name, "verdict")
+    verdicts = desk.journal.entries(desk.name, "verdict")
+    checks = desk.journal.entries(desk.name, "check")
+    newest = verdicts[-1].sequence if verdicts else 0
+    last = checks[-1].payload if checks else None
+    same = last is not None and last["reference"] == release.trained_on
     tried = [
-        f"version {verdict['version']} was not promoted ({verdict['reason']})"
-        for verdict in verdicts
-        if not verdict["promote"]
-        and verdict["snapshot"] == release.snapshot
-        and verdict["champion_version"] == release.model_version
+        f"version {v['version']} was not promoted ({v['reason']})"
+        for v in (entry.payload for entry in verdicts)
+        if not v["promote"]
+        and v["snapshot"] == release.snapshot
+        and v["champion_version"] == release.model_version
     ]
-    return History(newest.time if newest else None, tried[-1] if tried else None)
+    return History(
+        retrained_at=tuple(entry.time for entry in verdicts),
+        tried=tried[-1] if tried else None,
+        last_action=Action(last["action"]) if last and same else None,
+        checks_since=sum(check.sequence > newest for check in checks) if verdicts else None,
+    )
 
 
 def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
@@ -95,6 +103,8 @@ def _page(
     """Write the report page; None if the last check already reported this very comparison."""
     last = desk.journal.last(desk.name, "check")
     release = refreshed.published.release
+    if not report.signals:
+        return None
     if last is not None and last.payload["comparison"] == [release.id, report.reference]:
         return None
     folder = desk.folder / "reports"
@@ -119,6 +129,8 @@ def _entry(check: Check, run_id: str) -> dict[str, Any]:
         "signals": [asdict(signal) for signal in report.signals],
         "action": decision.action.value,
         "reason": decision.reason,
+        "needs_approval": decision.needs_approval,
+        "cost": None if decision.cost is None else asdict(decision.cost),
         "run_id": run_id,
     }
 

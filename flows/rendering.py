@@ -91,7 +91,12 @@ def drift_object(report: DriftReport, decision: Decision) -> dict[str, Any]:
         "staleness": report.staleness,
         "signals": [asdict(signal) for signal in report.signals],
         "documents": [asdict(document) for document in report.documents],
-        "decision": {"action": decision.action.value, "reason": decision.reason},
+        "decision": {
+            "action": decision.action.value,
+            "reason": decision.reason,
+            "needs_approval": decision.needs_approval,
+            "cost": None if decision.cost is None else asdict(decision.cost),
+        },
     }
 
 

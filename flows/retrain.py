@@ -88,11 +88,14 @@ def retrain(
 
 
 def _select(desk: Desk, reference: str, current: str) -> TrainingSet:
-    """Read both snapshots, pinned, and choose the rows; the same snapshots give the same rows."""
-    read = desk.index.chunk_table
+    """Read both snapshots, pinned, and choose the rows; the same snapshots give the same rows.
+
+    Where the reference was cleaned up, all of the current text is taken for new.
+    """
+    read, old = desk.index.chunk_table, Snapshot.parse(reference)
     return select_examples(
-        None if reference == current else read(Snapshot.parse(reference), vectors=False),
-        read(Snapshot.parse(current), vectors=False),
+        read(old) if reference != current and desk.index.holds(old) else None,
+        read(Snapshot.parse(current)),
         desk.kb.finetune_config(),
         reference_name=reference,
         current_name=current,
@@ -121,6 +124,7 @@ def _train(job: _Job) -> Entry:
         "adapter_digest": weighed.adapter.digest,
         "data_digest": examples.digest,
         "seconds": weighed.adapter.seconds + weighed.evaluation.seconds,
+        "tokens": weighed.adapter.tokens,
         "requested_by": job.requested_by,
     }
     return desk.journal.append(

@@ -14,9 +14,10 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flows.errors import SettingsError, UnknownKbError
+from flows.policy_settings import Cost, Policy
 from flows.settings_errors import explain
 from flows.source_settings import AnySource, Seconds, Table
-from monitors.policy import Mode, RetrainPolicy, Thresholds
+from monitors.policy import RetrainPolicy, Thresholds
 from retrieval.guards import RefreshLimits
 from retrieval.records import EngineName
 from training.promotion import PromotionPolicy
@@ -27,8 +28,7 @@ FILE_NAME = "driftline.toml"
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
-_POLICY, _LIMITS, _TRAINING = RetrainPolicy(), RefreshLimits(), FinetuneConfig()
-_THRESHOLDS, _PROMOTION = Thresholds(), PromotionPolicy()
+_LIMITS, _TRAINING, _PROMOTION = RefreshLimits(), FinetuneConfig(), PromotionPolicy()
 
 
 class Limits(Table):
@@ -49,27 +49,6 @@ class Keep(Table):
 
     days: float = Field(7.0, ge=1, allow_inf_nan=False)
     releases: int = Field(5, ge=1)
-
-
-class Policy(Table):
-    """When drift asks for a retraining."""
-
-    mode: Mode = _POLICY.mode
-    watch: Share = _POLICY.watch
-    retrain: Share = _POLICY.retrain
-    agreeing: int = Field(_POLICY.agreeing, ge=0, le=3)
-    minimum_chunks: int = Field(_POLICY.minimum_chunks, ge=1)
-    cooldown_hours: float = Field(0.0, ge=0, allow_inf_nan=False)
-    changed_chunks: Share = _THRESHOLDS.changed_chunks
-    removed_chunks: Share = _THRESHOLDS.removed_chunks
-    novelty: Share = _THRESHOLDS.novelty
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Policy:
-        if self.watch > self.retrain:
-            msg = f"watch ({self.watch}) must not be over retrain ({self.retrain})"
-            raise ValueError(msg)
-        return self
 
 
 class Training(Table):
@@ -96,6 +75,7 @@ class Kb(Table):
     limits: Limits = Limits()
     keep: Keep = Keep()
     policy: Policy = Policy()
+    cost: Cost = Cost()
     training: Training = Training()
 
     @model_validator(mode="after")
@@ -120,20 +100,11 @@ class Kb(Table):
 
     def retrain_policy(self) -> RetrainPolicy:
         """Return the policy that decides."""
-        p = self.policy
-        return RetrainPolicy(
-            mode=p.mode,
-            watch=p.watch,
-            retrain=p.retrain,
-            agreeing=p.agreeing,
-            minimum_chunks=p.minimum_chunks,
-            cooldown=timedelta(hours=p.cooldown_hours),
-        )
+        return self.policy.record()
 
     def thresholds(self) -> Thresholds:
-        """Return the level of each signal; the leading one's is the policy's retrain level."""
-        p = self.policy
-        return Thresholds(p.retrain, p.changed_chunks, p.removed_chunks, p.novelty)
+        """Return from which score on each signal counts as drifted."""
+        return self.policy.thresholds()
 
     def finetune_config(self) -> FinetuneConfig:
         """Return the numbers of a training run."""

@@ -41,13 +41,18 @@ def measure_drift(
                     "of the reference chunks are gone or changed"),
             _signal("novelty", novelty.measure(pair), limits.novelty,
                     "of the current chunks are unlike anything in the reference"),
-            _signal("topic_mix", topic_mix.measure(pair), limits.novelty,
+            _signal("topic_mix", topic_mix.measure(pair), limits.topic_mix,
                     "of a bit lies between the topics then and now"),
         ),
         documents=attribution.documents(pair.kinds, unseen),
         reference_chunks=pair.reference_chunks,
         current_chunks=pair.current_chunks,
     )  # fmt: skip
+
+
+def unmeasured(reference_name: str, current_name: str) -> DriftReport:
+    """Return the report of a comparison that could not be made: it has no signal."""
+    return DriftReport(reference_name, current_name, 0.0, (), (), 0, 0)
 
 
 def _signal(name: str, score: float | None, threshold: float, meaning: str) -> Signal:

@@ -78,6 +78,14 @@ class Index:
         """Return the newest version of the table that a snapshot is of."""
         return replace(snapshot, version=int(self._open(snapshot.generation).version))
 
+    def holds(self, snapshot: Snapshot) -> bool:
+        """True if a snapshot can be read: it was made, and not cleaned up since."""
+        try:
+            self._pinned(snapshot)
+        except SnapshotMissingError:
+            return False
+        return True
+
     def recipe(self, snapshot: Snapshot) -> Recipe:
         """Return what the table of a snapshot was made by."""
         return rows.recipe_of(self._pinned(snapshot).schema)

@@ -139,7 +139,9 @@ class GitHistory:
     def _tags(self) -> dict[str, tuple[str, ...]]:
         """Return the tags of each commit, a tag's own object looked through."""
         line = "%(objectname) %(*objectname) %(refname:lstrip=2)"
-        listed = self._git.call("for-each-ref", "--sort=creatordate", f"--format={line}", "refs/tags")
+        listed = self._git.call(
+            "for-each-ref", "--sort=creatordate", f"--format={line}", "refs/tags"
+        )
         found: dict[str, tuple[str, ...]] = {}
         for each in listed.decode("utf-8", "replace").splitlines():
             named, target, name = each.split(" ", 2)
@@ -161,11 +163,14 @@ class GitHistory:
         """Raise what fails as an unreachable source, in git's words."""
         try:
             yield
-        except (subprocess.CalledProcessError, OSError) as error:
-            is_git = isinstance(error, subprocess.CalledProcessError)
-            said = last_words(error) if is_git else str(error)
-            msg = f"The past of {str(self._git.folder)!r} cannot be read: {said}."
-            raise SourceUnreachableError(msg) from error
+        except subprocess.CalledProcessError as error:
+            said = last_words(error)
+        except OSError as error:
+            said = str(error)
+        else:
+            return
+        msg = f"The past of {str(self._git.folder)!r} in git cannot be read: {said}."
+        raise SourceUnreachableError(msg)
 
 
 class CommitSource:

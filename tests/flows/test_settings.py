@@ -1,16 +1,19 @@
 """Settings: what is accepted, and what each mistake is told."""
 
 import re
-from dataclasses import fields
-from datetime import timedelta
+from dataclasses import fields, replace
+from datetime import time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from flows.errors import SettingsError, UnknownKbError
 from flows.initialise import initialise
-from flows.settings import Limits, Policy, Training, load_settings
+from flows.policy_settings import Policy
+from flows.settings import Limits, Training, load_settings
 from monitors.policy import Mode, RetrainPolicy, Thresholds
+from monitors.quiet_hours import QuietHours
 from retrieval.guards import RefreshLimits
 from training.records import FinetuneConfig
 
@@ -50,14 +53,53 @@ def test_several_knowledge_bases_stand_in_one_file(tmp_path: Path):
 def test_every_number_of_the_file_reaches_the_policy(tmp_path: Path):
     read = settings(
         tmp_path,
-        MINIMAL + '[kb.docs.policy]\nmode = "advise"\nwatch = 0.1\nretrain = 0.3\n'
-        "cooldown_hours = 36\nagreeing = 2\nminimum_chunks = 3\nnovelty = 0.2\n",
+        MINIMAL + '[kb.docs.policy]\nmode = "approve"\nbudget = 0.4\nwatch = 0.1\nretrain = 0.3\n'
+        "hysteresis = 0.1\nagreeing = 2\nminimum_chunks = 3\ncooldown_hours = 36\n"
+        "cooldown_checks = 4\nretrains_per_month = 5\n"
+        'quiet_hours = "22:00-06:30"\ntime_zone = "Europe/Berlin"\n',
     )
 
-    kb = read.knowledge_base("docs")
-    assert kb.retrain_policy() == RetrainPolicy(Mode.ADVISE, 0.1, 0.3, 2, 3, timedelta(hours=36))
-    assert kb.thresholds().unseen_shingles == 0.3
-    assert kb.thresholds().novelty == 0.2
+    assert read.knowledge_base("docs").retrain_policy() == RetrainPolicy(
+        mode=Mode.APPROVE,
+        budget=0.4,
+        watch=0.1,
+        retrain=0.3,
+        hysteresis=0.1,
+        agreeing=2,
+        minimum_chunks=3,
+        cooldown=timedelta(hours=36),
+        cooldown_checks=4,
+        retrains_per_month=5,
+        quiet_hours=QuietHours(time(22), time(6, 30), ZoneInfo("Europe/Berlin")),
+    )
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Thresholds)])
+def test_each_signals_threshold_is_read(tmp_path: Path, name: str):
+    read = settings(tmp_path, MINIMAL + f"[kb.docs.policy]\n{name} = 0.3\n")
+
+    assert read.knowledge_base("docs").thresholds() == replace(Thresholds(), **{name: 0.3})
+
+
+def test_a_budget_is_all_that_must_be_said_of_the_levels(tmp_path: Path):
+    read = settings(tmp_path, MINIMAL + "[kb.docs.policy]\nbudget = 0.4\n")
+
+    policy = read.knowledge_base("docs").retrain_policy()
+    assert (policy.retrain_level, policy.watch_level) == pytest.approx((0.4, 0.1))
+
+
+def test_an_hours_price_is_read(tmp_path: Path):
+    read = settings(tmp_path, MINIMAL + '[kb.docs.cost]\nper_hour = 2.5\ncurrency = "CHF"\n')
+
+    cost = read.knowledge_base("docs").cost
+    assert (cost.per_hour, cost.currency) == (2.5, "CHF")
+
+
+@pytest.mark.parametrize("price", ["-0.01", "nan", "inf", "'cheap'"])
+def test_a_price_that_is_none_is_refused(tmp_path: Path, price: str):
+    told = mistakes(tmp_path, MINIMAL + f"[kb.docs.cost]\nper_hour = {price}\n")
+
+    assert "4: 'kb.docs.cost.per_hour'" in told
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -81,20 +123,51 @@ def test_the_nearest_file_upwards_is_found(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("lines", "told"),
     [
         ("retrian = 0.2", "3: unknown key 'kb.docs.policy.retrian'. Did you mean 'retrain'?"),
         ("watch = 1.5", "3: 'kb.docs.policy.watch': Input should be less than or equal to 1"),
-        ("watch = -0.1", "3: 'kb.docs.policy.watch': Input should be greater than or equal to 0"),
+        ("watch = 0", "3: 'kb.docs.policy.watch': Input should be greater than 0"),
+        ("watch = -0.1", "3: 'kb.docs.policy.watch': Input should be greater than 0"),
         ("watch = nan", "3: 'kb.docs.policy.watch': Input should be a finite number"),
         ("watch = 'much'", "3: 'kb.docs.policy.watch': Input should be a valid number"),
-        ("mode = 'maybe'", "3: 'kb.docs.policy.mode': Input should be 'off', 'advise' or 'auto'"),
-        ("watch = 0.3", "3: 'kb.docs.policy': watch (0.3) must not be over retrain (0.15)"),
+        ("budget = inf", "3: 'kb.docs.policy.budget': Input should be a finite number"),
+        (
+            "mode = 'maybe'",
+            "3: 'kb.docs.policy.mode': Input should be 'off', 'advise', 'approve' or 'auto'",
+        ),
+        ("watch = 0.3", "3: 'kb.docs.policy': watch (0.3) must not be over retrain (0.08)"),
+        (
+            "budget = 0.2\nretrain = 0.3",
+            "3: 'kb.docs.policy': retrain (0.3) must not be over budget (0.2)",
+        ),
+        ("hysteresis = 1", "3: 'kb.docs.policy.hysteresis': Input should be less than 1"),
+        ("cooldown_hours = 8785", "3: 'kb.docs.policy.cooldown_hours': Input should be less than"),
+        ("retrains_per_month = 0", "3: 'kb.docs.policy.retrains_per_month': Input should be"),
+        ("agreeing = 9", "3: 'kb.docs.policy.agreeing': Input should be less than or equal to 8"),
+        (
+            "quiet_hours = '22-6'",
+            "3: 'kb.docs.policy.quiet_hours': must be two different times, such as '22:00-06:00'",
+        ),
+        ("quiet_hours = '06:00-06:00'", "3: 'kb.docs.policy.quiet_hours': must be two different"),
+        (
+            "quiet_hours = '22:00-06:00'\ntime_zone = 'Europe/Berln'",
+            "4: 'kb.docs.policy.time_zone': must name a time zone, such as 'Europe/Berlin', got",
+        ),
+        (
+            "time_zone = 'Europe/Berlin'",
+            "3: 'kb.docs.policy': time_zone would do nothing without quiet_hours",
+        ),
     ],
-    ids=["typo", "over-one", "negative", "nan", "type", "choice", "order"],
+    ids=[
+        *("typo", "over-one", "zero", "negative", "nan", "type", "infinite", "choice", "order"),
+        *("over-budget", "no-exit", "cooldown", "cap", "agreeing", "quiet-hours", "no-quiet-hour"),
+        *("zone", "idle-zone"),
+    ],
 )
-def test_a_mistake_is_told_with_its_line(tmp_path: Path, line: str, told: str):
-    text = f'[kb.docs]\nsource = {{ path = "docs" }}\npolicy.{line}\n'
+def test_a_mistake_is_told_with_its_line(tmp_path: Path, lines: str, told: str):
+    inner = lines.replace("\n", "\npolicy.")
+    text = f'[kb.docs]\nsource = {{ path = "docs" }}\npolicy.{inner}\n'
 
     assert f"driftline.toml:{told}" in mistakes(tmp_path, text)
 

@@ -1,0 +1,72 @@
+"""Measuring between two snapshots of an index, and what is decided where one is gone."""
+
+from datetime import timedelta
+
+import pytest
+
+from flows.desk import Desk
+from flows.measure import drift, read_pair
+from flows.monitor import monitor
+from flows.refresh import refresh
+from flows.steps import quietly
+from monitors.policy import History
+from monitors.records import Action
+from retrieval.errors import SnapshotMissingError
+from retrieval.records import Snapshot
+from tests.flows.conftest import Place
+
+TIDES = "# Tides\n\nThe sea rises twice a day, in a slow rhythm that the moon sets.\n"
+
+
+def reword(place: Place) -> None:
+    (place.docs / "tides.md").write_text(TIDES, encoding="utf-8")
+
+
+@pytest.mark.usefixtures("warm")
+def test_a_pair_is_read_from_the_index_by_what_differs(place: Place, desk: Desk):
+    first = desk.release().release.snapshot
+    reword(place)
+    second = refresh(desk, quietly).published.release.snapshot
+
+    pair = read_pair(desk.index, Snapshot.parse(first), Snapshot.parse(second))
+
+    assert set(pair.current.uris) == {"tides.md"}
+    assert len(pair.reference) == 0
+    assert pair.current_documents == pair.reference_documents + 1
+    assert pair.nearest is not None
+    assert pair.current.vectors is not None
+    assert float(pair.nearest(pair.current.vectors)[0]) < 0.9
+    assert pair.search_current is not None
+    assert "twice a day" in pair.search_current(["when does the sea rise"])[0][0]
+
+
+def test_one_snapshot_measured_against_itself_is_not_stale(desk: Desk):
+    snapshot = desk.release().release.snapshot
+
+    report, decision = drift(desk, quietly, snapshot, snapshot, History())
+
+    assert report.staleness == 0
+    assert decision.action is Action.NONE
+
+
+@pytest.mark.usefixtures("warm")
+def test_a_reference_that_was_cleaned_up_is_a_decision_in_words(place: Place, desk: Desk):
+    reference = desk.release().release.trained_on
+    reword(place)
+    current = refresh(desk, quietly).published.release.snapshot
+    later = desk.now + timedelta(days=30)
+    desk.index.tidy([Snapshot.parse(current)], now=later)
+
+    checked = monitor(desk, quietly).check
+
+    assert not checked.report.signals
+    assert checked.decision.action is Action.BLOCKED
+    assert (
+        f"{reference}, which the champion was trained on, is no longer" in checked.decision.reason
+    )
+    assert "driftline retrain docs" in checked.decision.reason
+
+
+def test_a_reference_that_never_was_is_an_error(desk: Desk):
+    with pytest.raises(SnapshotMissingError, match="docs@99"):
+        drift(desk, quietly, "docs@99", desk.release().release.snapshot, History())
