@@ -88,6 +88,30 @@ class Corpus:
         return dict(zip(self.uris, self.document_digests, strict=True))
 
 
+def joined(first: Corpus, second: Corpus) -> Corpus:
+    """Return the documents of two corpora that share none, ordered as a corpus is.
+
+    Vectors are kept where both have them, or the one that is not empty.
+    """
+    whole = Corpus(
+        uris=first.uris + second.uris,
+        texts=first.texts + second.texts,
+        headings=first.headings + second.headings,
+        normal_digests=first.normal_digests + second.normal_digests,
+        document_digests=first.document_digests + second.document_digests,
+        vectors=_stacked(first, second),
+    )
+    return whole.take(sorted(range(len(whole)), key=lambda at: whole.uris[at]))
+
+
+def _stacked(first: Corpus, second: Corpus) -> NDArray[np.float32] | None:
+    held = [corpus.vectors for corpus in (first, second) if len(corpus)]
+    present = [vectors for vectors in held if vectors is not None]
+    if len(present) < len(held):
+        return None
+    return np.concatenate(present) if present else first.vectors
+
+
 def _matrix(table: pa.Table) -> NDArray[np.float32]:
     column = table.column("vector").combine_chunks()
     flat = column.flatten().to_numpy(zero_copy_only=False)

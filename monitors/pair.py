@@ -20,8 +20,10 @@ from monitors.changes import change_kinds
 from monitors.corpus import Corpus
 from monitors.records import ChangeKind
 
-# Whole documents until they hold so many chunks: enough for means to within a few percent.
+# Whole documents until they hold so many chunks, enough for means to within a few percent, and are
+# so many, enough for a test over documents; one with over a fifth of the chunks is passed over.
 SAMPLED_CHUNKS = 1_000
+_SAMPLED_DOCUMENTS = 60
 
 Nearest = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Vectors (rows, dimension) in, each one's best cosine (rows,) to the whole reference out."""
@@ -74,21 +76,21 @@ class Difference:
 def differ(reference: Outline, current: Outline, *, sampled: int = SAMPLED_CHUNKS) -> Difference:
     """Return what differs between two outlines; the sample is the same for the same documents.
 
-    Documents are drawn by the digest of their uri, whole, until they hold `sampled` chunks; one
-    that would be over it by itself is passed over.
+    Documents are drawn by the digest of their uri, whole, until they are enough.
     """
     old, new = _digests(reference), _digests(current)
     kinds = change_kinds(old, new)
     counted = pc.value_counts(current.chunks["uri"])
     sizes = dict(zip(*(counted.field(at).to_pylist() for at in (0, 1)), strict=True))
     steady = (uri for uri, digest in new.items() if old.get(uri) == digest)
-    room, drawn = sampled, []
+    held = 0
+    drawn: list[str] = []
     for uri in sorted(steady, key=lambda uri: hashlib.sha256(uri.encode()).digest()):
-        if sizes.get(uri, 0) <= room:
-            drawn.append(uri)
-            room -= sizes.get(uri, 0)
-        if room <= 0:
+        if held >= sampled and len(drawn) >= _SAMPLED_DOCUMENTS:
             break
+        if sizes.get(uri, 0) <= sampled // 5:
+            drawn.append(uri)
+            held += sizes.get(uri, 0)
     return Difference(kinds, tuple(sorted(drawn)))
 
 

@@ -81,7 +81,7 @@ def measure(pair: Pair) -> UnseenShingles:
     unseen = (lacking[first] | lacking[last]) & ~np.isin(distinct, known)
     by_chunk = np.bincount(first[unseen], minlength=len(pair.current))
     read = np.bincount(first, minlength=len(pair.current))
-    total = int(read[lacking].sum()) + _unread(pair, lacking, numbers)
+    total = int(read[lacking].sum()) + _unread(pair, read, lacking, numbers)
     return UnseenShingles(
         share=min(1.0, float(unseen.sum()) / total) if total else 0.0,
         unseen=int(unseen.sum()),
@@ -109,21 +109,25 @@ def _apart(corpus: Corpus, positions: Sequence[int] | NDArray[np.int64]) -> NDAr
     return chosen
 
 
-def _unread(pair: Pair, lacking: NDArray[np.bool_], numbers: dict[str, int]) -> float:
+def _unread(
+    pair: Pair, read: NDArray[np.int64], lacking: NDArray[np.bool_], numbers: dict[str, int]
+) -> float:
     """Return about how many distinct shingles stand in the chunks that were not read.
 
-    Those of documents that differ, and those of all others, each by a sample of them.
+    Those of documents that differ, and those of all others, each by a sample of them; where there
+    is none to sample, as many a chunk as in what was read.
     """
     kept = np.flatnonzero(~lacking)
-    step = max(1, len(kept) // _SAMPLED)
-    beside = _mean(pair.current.take(kept[::step].tolist()), numbers)
+    beside = _mean(pair.current.take(kept.tolist()), numbers)
+    otherwise = beside or int(read[lacking].sum()) / max(1, int(lacking.sum()))
     elsewhere = pair.current_chunks - len(pair.current)
-    return len(kept) * beside + elsewhere * (_mean(pair.steady, numbers) or beside)
+    return len(kept) * beside + elsewhere * (_mean(pair.steady, numbers) or otherwise)
 
 
 def _mean(corpus: Corpus, numbers: dict[str, int]) -> float:
-    """Return how many distinct shingles a chunk has; 0 for no chunks."""
-    return len(np.unique(hashes(corpus, numbers))) / max(1, len(corpus))
+    """Return how many distinct shingles a chunk has, by a sample; 0 for no chunks."""
+    sampled = corpus.take(range(0, len(corpus), max(1, len(corpus) // _SAMPLED)))
+    return len(np.unique(hashes(sampled, numbers))) / max(1, len(sampled))
 
 
 def _by_document(corpus: Corpus, by_chunk: NDArray[np.int64]) -> dict[str, int]:

@@ -54,17 +54,31 @@ def test_sizes_are_those_of_the_whole_corpora():
     assert (found.reference_chunks, found.current_chunks) == (6, 6)
 
 
-@pytest.mark.parametrize(("room", "drawn"), [(0, 0), (1, 0), (2, 1), (7, 3), (100, 20)])
-def test_the_sample_is_whole_documents_up_to_its_size(room: int, drawn: int):
-    corpus = Outline.of_table(chunk_table({f"{at}.md": [prose(at)] * 2 for at in range(20)}))
+def outline_of(documents: int, *, chunks: int) -> Outline:
+    corpus = {
+        f"{at}.md": [prose(100 * at + n, 5) for n in range(chunks)] for at in range(documents)
+    }
+    return Outline.of_table(chunk_table(corpus))
+
+
+@pytest.mark.parametrize(
+    ("documents", "chunks", "room", "drawn"),
+    [(20, 2, 100, 20), (300, 2, 200, 100), (300, 2, 100, 60), (300, 2, 120, 60), (300, 2, 122, 61)],
+    ids=["all", "by-chunks", "by-documents", "exactly-both", "one-more"],
+)
+def test_the_sample_holds_enough_chunks_and_enough_documents(
+    documents: int, chunks: int, room: int, drawn: int
+):
+    corpus = outline_of(documents, chunks=chunks)
 
     assert len(differ(corpus, corpus, sampled=room).sampled) == drawn
 
 
-def test_a_document_too_long_for_the_sample_is_passed_over():
-    corpus = Outline.of_table(chunk_table({"long.md": ["a"] * 9, "short.md": ["b"]}))
+@pytest.mark.parametrize(("chunks", "drawn"), [(10, 1), (11, 0)])
+def test_a_document_with_more_than_a_fifth_of_the_sample_is_passed_over(chunks: int, drawn: int):
+    corpus = outline_of(1, chunks=chunks)
 
-    assert differ(corpus, corpus, sampled=5).sampled == ("short.md",)
+    assert len(differ(corpus, corpus, sampled=50).sampled) == drawn
 
 
 def test_the_sample_is_the_same_for_the_same_documents():

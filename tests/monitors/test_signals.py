@@ -152,6 +152,14 @@ def test_the_share_reckoned_from_what_changed_is_near_that_of_the_whole():
     assert share == pytest.approx(40 / 440, rel=0.05)
 
 
+def test_a_document_too_long_for_the_sample_counts_all_the_same():
+    long = {"long.md": [prose(at) for at in range(300)]}
+
+    share = shingles.measure(pair(long, long | {"new.md": [prose(900)]})).share
+
+    assert share == pytest.approx(1 / 301, rel=0.05)
+
+
 def test_document_shares_of_unseen_shingles_add_up():
     unseen = shingles.measure(between(TEXTS[:10], TEXTS[:12]))
 
