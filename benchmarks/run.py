@@ -17,7 +17,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("scan.py", "memory.py", "embedding.py", "search.py", "peer_refresh.py")
+SCRIPTS = (
+    "scan.py",
+    "memory.py",
+    "embedding.py",
+    "search.py",
+    "drift.py",
+    "drift_cost.py",
+    "replay.py",
+    "peer_refresh.py",
+)
 _HEAD = """\
 # Benchmarks
 

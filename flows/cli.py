@@ -27,6 +27,7 @@ COMMANDS = {
     "maintain": ("index", "Compact the index and drop versions that nothing needs."),
     "monitor": ("check", "Refresh, measure drift, decide, retrain if needed."),
     "compare": ("compare", "Measure drift between two folders, snapshots or git revisions."),
+    "replay": ("replay", "Replay the policy over the corpus' own past."),
     "drift": ("check", "Measure drift since the snapshot the champion was trained on."),
     "retrain": ("model", "Train a challenger and promote it if it is better."),
     "search": ("search", "Find chunks."),

@@ -13,6 +13,8 @@ from flows.measure import read_pair
 from flows.settings import load_settings
 from flows.steps import Perform
 from monitors.drift import measure_drift
+from monitors.full_text import search_in
+from monitors.incoming import SINGLE, measure_topic
 from monitors.pair import Pair, pair_of_tables
 from monitors.policy import History, RetrainPolicy, decide
 from monitors.records import Decision, DriftReport
@@ -29,7 +31,10 @@ def compare(
     """Compare two sides with the default policy; raise SourceUnreachableError for neither."""
     pair = perform(f"Reading {old} and {new}", lambda _: _pair(old, new, config))
     report = perform(
-        "Measuring drift", lambda _: measure_drift(pair, reference_name=old, current_name=new)
+        "Measuring drift",
+        lambda _: measure_drift(
+            pair, reference_name=old, current_name=new, topic=measure_topic(pair, SINGLE)
+        ),
     )
     return report, decide(report, RetrainPolicy(), History(), now=datetime.now(UTC))
 
@@ -38,7 +43,9 @@ def _pair(old: str, new: str, config: Path | None) -> Pair:
     """Read two snapshots of one index by what differs, any other two sides whole."""
     before, now = _snapshot(old), _snapshot(new)
     if before is None or now is None or before.kb != now.kb:
-        return pair_of_tables(_table(old, config), _table(new, config))
+        tables = _table(old, config), _table(new, config)
+        searches = [search_in(table["text"].to_pylist()) for table in tables]
+        return pair_of_tables(*tables, search_reference=searches[0], search_current=searches[1])
     with open_desk(load_settings(config), now.kb) as desk:
         return read_pair(desk.index, before, now)
 

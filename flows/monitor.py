@@ -12,7 +12,7 @@ from flows.champion import reconcile
 from flows.desk import Desk
 from flows.errors import FlowError
 from flows.journal import Fence
-from flows.measure import drift
+from flows.measure import drift, keep_tests
 from flows.records import Check, MonitorOutcome, RefreshOutcome, Request
 from flows.refresh import refresh_under
 from flows.release import Release
@@ -84,15 +84,17 @@ def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
         )
         raise
     release = refreshed.published.release
-    report, decision = drift(
-        desk, perform, release.trained_on, release.snapshot, past(desk, release)
-    )
+    reference = release.trained_on
+    measured = drift(desk, perform, reference, release.snapshot, past(desk, release), thorough=True)
+    report, decision = measured.report, measured.decision
     page = _page(desk, perform, refreshed, report)
     number = desk.journal.count(desk.name, "check") + 1
     check = Check(number, refreshed, report, decision, page)
     run_id = perform(
         "Recording in MLflow", lambda _: desk.tracker.record_check(check, desk.now), retries=2
     )
+    # What a look spent is written before the check: killed between, the next takes the same look.
+    keep_tests(desk.journal, desk.name, reference, measured, time=desk.now, fence=fence)
     desk.journal.append(desk.name, "check", _entry(check, run_id), time=desk.now, fence=fence)
     return check, run_id
 

@@ -1,9 +1,10 @@
-"""The tables of the settings file that say when to retrain, and what an hour of it costs."""
+"""Tables of the settings file: when to retrain, what an hour of it costs, what is asked."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -92,3 +93,17 @@ class Cost(Table):
 
     per_hour: float | None = Field(None, ge=0, allow_inf_nan=False)
     currency: str = Field("EUR", pattern=r"^[A-Za-z]{1,12}$")
+
+
+class Questions(Table):
+    """Where the assistant writes what it is asked: JSON lines with a text and an ISO 8601 time."""
+
+    file: Path
+    text: str = Field("question", min_length=1)
+    time: str = Field("time", min_length=1)
+
+
+class Surprise(Table):
+    """On how many passages a side the champion is weighed where drift is told; 0 for none."""
+
+    passages: int = Field(32, ge=0, le=1_000)

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flows.errors import SettingsError, UnknownKbError
-from flows.policy_settings import Cost, Policy
+from flows.policy_settings import Cost, Policy, Questions, Surprise
 from flows.settings_errors import explain
 from flows.source_settings import AnySource, Seconds, Table
 from monitors.policy import RetrainPolicy, Thresholds
@@ -76,6 +76,8 @@ class Kb(Table):
     keep: Keep = Keep()
     policy: Policy = Policy()
     cost: Cost = Cost()
+    questions: Questions | None = None
+    surprise: Surprise = Surprise()
     training: Training = Training()
 
     @model_validator(mode="after")

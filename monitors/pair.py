@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from monitors.changes import change_kinds
 from monitors.corpus import Corpus
+from monitors.folders import Folders
 from monitors.records import ChangeKind
 
 # Whole documents until they hold so many chunks, enough for means to within a few percent, and are
 # so many, enough for a test over documents; one with over a fifth of the chunks is passed over.
 SAMPLED_CHUNKS = 1_000
-_SAMPLED_DOCUMENTS = 60
+_SAMPLED_DOCUMENTS = 100
 
 Nearest = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Vectors (rows, dimension) in, each one's best cosine (rows,) to the whole reference out."""
@@ -100,8 +101,8 @@ class Pair:
 
     `reference` holds the documents that were edited or are gone as they were, `current` those that
     are new or edited as they are now, `steady` a sample of those that are the same. The digests
-    are those of all chunks of a side. `nearest` and the searches are None where there is no
-    embedder, and no index.
+    are those of all chunks of a side, `folders` those of all documents. `nearest` and the searches
+    are None where there is no embedder, and no index.
     """
 
     kinds: dict[str, ChangeKind]
@@ -117,6 +118,7 @@ class Pair:
     nearest: Nearest | None = None
     search_reference: Search | None = None
     search_current: Search | None = None
+    folders: Folders | None = None
 
     @cached_property
     def fresh(self) -> tuple[int, ...]:
@@ -168,6 +170,9 @@ def pair_of(
         nearest=nearest,
         search_reference=search_reference,
         search_current=search_current,
+        folders=Folders.of(
+            reference.documents["uri"].to_pylist(), current.documents["uri"].to_pylist()
+        ),
     )
 
 

@@ -13,16 +13,14 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from training.adapters import load_for_inference
-from training.encoding import Encoded, by_length, encode_question, encode_row, encode_text
-from training.inference import Asked, told_bits
+from training.encoding import Encoded, by_length, encode_question, encode_text
+from training.inference import ROWS_A_BATCH, Asked, bytes_of, text_bits
 from training.models import load_tokenizer
 from training.prompt import is_refusal, split_citations
 from training.records import BaseModel, Row, RowScore, Scores, TrainingSet
 from training.sentences import plain
 
 MOST_ANSWER_TOKENS = 24
-_TEXT_TOKENS = 384  # as much of a chunk as training sees
-_ROWS_A_BATCH = 8
 OnProgress = Callable[[int, int], None]
 
 
@@ -64,12 +62,10 @@ class _Weighing:
         self._done = 0
 
     def texts(self, rows: Sequence[Row]) -> tuple[RowScore, ...]:
-        encoded = [encode_row(self._tokenizer, row, most_tokens=_TEXT_TOKENS) for row in rows]
         bits = [0.0] * len(rows)
-        for at in by_length(encoded, _ROWS_A_BATCH):
-            batch = [encoded[i] for i in at]
-            for i, total in zip(at, told_bits(self._model, self._pad, batch), strict=True):
-                bits[i] = total / self._bytes(encoded[i].ids[-encoded[i].told :])
+        for at, of_batch in text_bits(self._model, self._tokenizer, rows):
+            for i, of_row in zip(at, of_batch, strict=True):
+                bits[i] = of_row
             self._advance(len(at))
         scored = zip(rows, bits, strict=True)
         return tuple(RowScore(row.uri, row.chunk, of_row) for row, of_row in scored)
@@ -77,22 +73,15 @@ class _Weighing:
     def answers(self, rows: Sequence[Row]) -> tuple[RowScore, ...]:
         prompts = [encode_question(self._tokenizer, row.question, row.passages) for row in rows]
         scored: dict[int, RowScore] = {}
-        for at in by_length([Encoded(ids, 0) for ids in prompts], _ROWS_A_BATCH):
+        for at in by_length([Encoded(ids, 0) for ids in prompts], ROWS_A_BATCH):
             asked = Asked(self._model, self._tokenizer, [prompts[i] for i in at])
             wanted = [encode_text(self._tokenizer, rows[i].text) for i in at]
             said = asked.answers(most_tokens=MOST_ANSWER_TOKENS)
             for i, ids, total, text in zip(at, wanted, asked.bits(wanted), said, strict=True):
-                row, bits = rows[i], total / self._bytes(ids)
+                row, bits = rows[i], total / bytes_of(self._tokenizer, ids)
                 scored[i] = RowScore(row.uri, row.chunk, bits, answer_f1(text, row), text)
             self._advance(len(at))
         return tuple(scored[i] for i in range(len(rows)))
-
-    def _bytes(self, ids: list[int]) -> int:
-        return max(1, len(str(self._tokenizer.decode(ids)).encode()))
-
-    @property
-    def _pad(self) -> int:
-        return int(self._tokenizer.pad_token_id)
 
     def _advance(self, rows: int) -> None:
         self._done += rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,28 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from training.encoding import IGNORED, Encoded, pad_left
+from training.encoding import IGNORED, Encoded, by_length, encode_row, pad_left
+from training.passages import MOST_TOKENS
+from training.records import Row
+
+ROWS_A_BATCH = 8
+
+
+def text_bits(
+    model: PreTrainedModel, tokenizer: Tokenizer, rows: Sequence[Row]
+) -> Iterator[tuple[list[int], list[float]]]:
+    """Yield positions of text rows and their bits per byte, a batch of like length at a time."""
+    encoded = [encode_row(tokenizer, row, most_tokens=MOST_TOKENS) for row in rows]
+    for at in by_length(encoded, ROWS_A_BATCH):
+        batch = [encoded[i] for i in at]
+        totals = told_bits(model, int(tokenizer.pad_token_id), batch)
+        told = [row.ids[-row.told :] for row in batch]
+        yield at, [bits / bytes_of(tokenizer, ids) for bits, ids in zip(totals, told, strict=True)]
+
+
+def bytes_of(tokenizer: Tokenizer, ids: list[int]) -> int:
+    """Return how many bytes of UTF-8 the tokens stand for, at least 1."""
+    return max(1, len(str(tokenizer.decode(ids)).encode()))
 
 
 @torch.inference_mode()

@@ -37,12 +37,13 @@ def drift(
     """Measure how far KB has moved, and say what the policy makes of it; write nothing."""
     with desk_of(context, kb) as desk:
         release = desk.release().release
-        report, decision = measure(
+        measured = measure(
             desk,
             Display(),
             reference or release.trained_on,
             current or release.snapshot,
             past(desk, release),
         )
+    report, decision = measured.report, measured.decision
     payload = rendering.drift_object(report, decision)
     emit(payload, rendering.drift_view(report, decision), as_json=as_json)

@@ -1,6 +1,7 @@
 """The past of a local git repository: which commits changed a folder, and each as a source."""
 
 import subprocess
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class GitHistory:
         self._patterns = Patterns(include, exclude)
         self._max_bytes = max_bytes
         self._blobs = Blobs(self._git)
+        weakref.finalize(self, self._blobs.close)
 
     @classmethod
     def around(

@@ -63,7 +63,13 @@ def outline_of(documents: int, *, chunks: int) -> Outline:
 
 @pytest.mark.parametrize(
     ("documents", "chunks", "room", "drawn"),
-    [(20, 2, 100, 20), (300, 2, 200, 100), (300, 2, 100, 60), (300, 2, 120, 60), (300, 2, 122, 61)],
+    [
+        (20, 2, 100, 20),
+        (300, 2, 300, 150),
+        (300, 2, 100, 100),
+        (300, 2, 200, 100),
+        (300, 2, 202, 101),
+    ],
     ids=["all", "by-chunks", "by-documents", "exactly-both", "one-more"],
 )
 def test_the_sample_holds_enough_chunks_and_enough_documents(

@@ -46,6 +46,13 @@ def test_a_literal_is_more_telling_than_a_number():
     assert probe == Probe("a.md", "Set … to 14 days or to whatever you want.", "grace")
 
 
+def test_of_answers_of_one_kind_the_longest_is_left_out():
+    probe = probe_of("a.md", "Set ``DEBUG`` to false before ``ALLOWED_HOSTS`` and ``KEY`` are set.")
+
+    assert probe is not None
+    assert probe.answer == "ALLOWED_HOSTS"
+
+
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -105,7 +112,10 @@ def test_text_that_moved_to_another_document_is_not_asked_about():
 def test_the_same_sentence_in_two_documents_is_asked_once():
     new = {"a.md": [KEPT.format("new_name")], "b.md": ["Also.\n\n" + KEPT.format("new_name")]}
 
-    assert len(draw(pair({"c.md": KEPT_TEXTS}, {"c.md": KEPT_TEXTS, **new})).drawn) == 1
+    found = draw(pair({"c.md": KEPT_TEXTS}, {"c.md": KEPT_TEXTS, **new}))
+
+    assert len(found.drawn) == 1
+    assert found.fresh_share == 0.25
 
 
 def test_the_share_of_fresh_sentences_counts_documents_that_were_not_read():

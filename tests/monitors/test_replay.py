@@ -1,6 +1,7 @@
 """Replaying a policy over a past worked out by hand, beside each of its yardsticks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -118,6 +119,14 @@ def test_the_best_in_hindsight_is_found_by_hand():
     assert worst.worst == pytest.approx(0.10)
 
 
+def test_the_least_worst_is_not_the_least_mean():
+    record = past([0, 5, 9, 11], [0, 10, 30, 31])
+
+    # In percent and days, on v1: 4 for 1 day, 6 for 10; on v2: 5 for 20 days, 2 for 10.
+    assert on(least_mean(record, 1)) == [1]
+    assert on(least_worst(record, 1)) == [2]
+
+
 ways = st.lists(st.integers(0, 30), min_size=2, max_size=6)
 
 
@@ -182,6 +191,25 @@ def test_a_burst_is_where_a_policy_beats_the_calendar():
     assert replayed.calendars.worst > replayed.schedules[0].worst
 
 
+@pytest.mark.parametrize(
+    ("mean", "worst", "beats"),
+    [(0.013, 0.051, True), (0.012, 0.051, False), (0.013, 0.05, False)],
+    ids=["both", "the-same-mean", "the-same-worst"],
+)
+def test_a_calendar_is_beaten_in_mean_and_worst_or_not_at_all(
+    mean: float, worst: float, *, beats: bool
+):
+    replayed = replay(past(), POLICY, LIMITS)
+    assert replayed.calendars is not None
+
+    beside = replace(replayed.calendars, mean=mean, worst=worst)
+
+    # The policy's own are 0.012 and 0.05 (see the first test), up to rounding.
+    exact = replace(replayed.schedules[0], mean=0.012, worst=0.05)
+    schedules = (exact, *replayed.schedules[1:])
+    assert replace(replayed, schedules=schedules, calendars=beside).beats_the_calendar is beats
+
+
 def test_a_policy_held_back_does_not_beat_the_calendar():
     record = past([0, 12, 24, 36, 48], TEN_DAYS)
 
@@ -219,10 +247,11 @@ def test_who_waits_for_a_retraining_is_counted():
 def test_the_cap_on_retrainings_in_thirty_days_is_kept():
     policy = RetrainPolicy(retrain=0.10, retrains_per_month=2)
 
-    schedule = follow(past([0, 10, 20, 30, 40]), policy, LIMITS)
+    schedule = follow(past([0, 10, 20, 30], [0, 10, 20, 35]), policy, LIMITS)
 
-    # Days 10 and 20; the first leaves the thirty days on day 40, when v4 comes.
-    assert on(schedule) == [1, 2, 4]
+    # Days 10 and 20; v3 comes on day 35, and on day 40 the first is thirty days ago.
+    assert on(schedule) == [1, 2, 3]
+    assert schedule.retrained[2].time == BEGIN + timedelta(days=40)
 
 
 def test_quiet_hours_delay_until_they_end():
@@ -361,7 +390,7 @@ def test_the_same_replay_is_drawn_into_the_same_file(tmp_path: Path, ending: str
 
 
 def test_names_are_drawn_as_they_are_and_load_nothing(tmp_path: Path):
-    hostile = "$\\frac</title><script src=//x>"
+    hostile = "$\\frac$</title><script src=//x>"
     record = past()
     versions = tuple(Version(hostile, each.time, each.chunks) for each in record.versions)
     shares = (record.staleness, record.unseen, record.changed, record.removed)

@@ -141,16 +141,29 @@ def test_a_copy_of_a_known_document_is_not_far():
     assert found.words == ()
 
 
-def test_nearest_distances_by_hand():
-    # Between points 0, 1, 3, 7: with 3 and 7 drawn, 3 is 2 from 1, and 7 is 6 from it.
-    points = np.array([0.0, 1.0, 3.0, 7.0])
-    distances = np.abs(points[:, None] - points).astype("f4")
+def between(points: list[float]) -> np.ndarray:
+    """Return the distances between points of a line."""
+    distances = np.abs(np.subtract.outer(points, points)).astype("f4")
     np.fill_diagonal(distances, np.inf)
+    return distances
 
-    found = topics.nearest_distances(distances)(np.array([[2, 3], [0, 1]]))
+
+def test_nearest_distances_by_hand():
+    # With 3 and 7 drawn, 3 is 2 from 1, and 7 is 6 from it; with 0 and 1 drawn, 3 and 2 from 3.
+    found = topics.nearest_distances(between([0, 1, 3, 7]))(np.array([[2, 3], [0, 1]]))
 
     # The mean of both, then the farthest of two as the quarter and as the tenth.
     assert found.tolist() == [[4.0, 6.0, 6.0], [2.5, 3.0, 3.0]]
+
+
+def test_a_sparser_subject_is_no_farther_than_nine_tenths_of_all_documents():
+    dense, sparse, odd = list(range(10)), list(range(1_000, 1_024, 3)), [3_000, 3_050]
+
+    found = topics.nearest_distances(between([*dense, *sparse, *odd]))(
+        np.array([[1, 3], [11, 13], [18, 19]])
+    )
+
+    assert found[:, 0].tolist() == [3.0, 3.0, (1_979 + 2_029) / 2]
 
 
 def test_nothing_that_came_in_is_nothing_to_test():

@@ -63,12 +63,11 @@ def test_both_grow_with_the_documents_that_changed():
 
 
 def test_what_was_not_sampled_weighs_as_much_as_the_sample_says():
-    # Of 80 documents of 20 chunks one in four says everything in other words; of the others 50 at
-    # most are read.
-    old = {f"{n:02}.md": [prose(n * 100 + at, words=20) for at in range(20)] for n in range(80)}
-    others = {uri: [text.replace("word", "term") for text in old[uri]] for uri in list(old)[:20]}
+    # Of 400 documents one in four says everything in other words; of the others some are read.
+    old = {f"{n:03}.md": [prose(n * 100 + at, words=20) for at in range(20)] for n in range(400)}
+    others = {uri: [text.replace("word", "term") for text in old[uri]] for uri in list(old)[:100]}
 
     found = pair(old, old | others)
 
-    assert len(found.steady) < 60 * 20
-    assert measure(found).unknown == pytest.approx(0.25, abs=0.001)
+    assert 0 < len(found.steady) < 300 * 20
+    assert measure(found).unknown == pytest.approx(0.25, abs=0.02)

@@ -1,0 +1,149 @@
+"""The words of a document with its markup off, reStructuredText or Markdown alike. Pure.
+
+Line and inline patterns, no parsers: both sides of a comparison are read by the same rules, so a
+rule that misses something misses it twice. What a pattern takes off is kept aside as marks.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
+# Invisible characters go; typographic quotes and dashes become plain ones.
+_PLAIN = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060\u00ad")) | str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2026": "...",
+     "\u2013": "--", "\u2014": "--", "\u2212": "-", "\u00a0": " "}
+)  # fmt: skip
+# A word; a number with its sign, its points and colons; a comparison, a currency, a percent sign.
+# A lone < or > counts only inside a line: at its start it is a quote of Markdown.
+_TOKEN = re.compile(
+    r"(?:(?<![\w)\]}.,:/+-])[-+](?=\d))?\w+(?:(?<=\d)[.,:]\d+)*"
+    r"|(?<![<>!=])[<>!=]=(?![=>])|(?<=\S )[<>](?= \S)|[€$£¥%°]"
+)
+_ESCAPE = re.compile(r"\\(?=[^\w\s]|_)")
+# Frames of tables and adornments of headings: lines that are made of nothing else.
+_RULE_LINE = re.compile(r"(?m)^[ \t]*(?:[-=~^\"'#*+.:|`_ \t]+|([^\w\s])\1{2,})[ \t]*$")
+# What says how text is set and not what it says: a role, the language of a block of code.
+_SETTING = re.compile(
+    r"(?m)^[ \t]*(?:```+|~~~+)[^`\n]*$"
+    r"|^[ \t]*\.\. (?:code-block|code|sourcecode|highlight)::.*(?:\n[ \t]+:[\w-]+:.*)*"
+    r"|:[\w:+.-]+:(?=`)"
+)
+_ROLE_OR_DIRECTIVE = re.compile(r"(?m):[\w:+.-]+:`|^[ \t]*\.\. (?:_[^\n]+:|[\w:+-]+::)|`_\b|::$")
+
+# Directives whose argument and body name files and terms for machines, not for readers.
+_UNREAD = (
+    "only|rst-class|role|default-role|sectionauthor|codeauthor|tabularcolumns|default-domain|"
+    "raw|code-block|code|sourcecode|figure|container"
+)
+_WITH_BODY = (
+    "toctree|index|contents|meta|include|literalinclude|image|module|currentmodule|py:module|"
+    "py:currentmodule|automodule|highlight"
+)
+_BODY = "toctree|index|contents|meta"
+_BODY = r"(?:\n(?:[ \t]*|(?P=indent)[ \t]+\S.*))*$"
+# In this order: what an earlier one took off, a later one does not see. `kept` is what is read.
+_ASIDE = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        r"<!--[^>]*-->",
+        r"^[ \t]*(?:`{3,}|~{3,}|:{3,})[^`\n]*$",
+        r"^(?P<indent>[ \t]*)\.\.(?:[ \t]+(?!_|\[|\||[\w:+.-]+::)\S.*)?" + _BODY,
+        rf"^(?P<indent>[ \t]*)\.\. (?:{_WITH_BODY})::.*" + _BODY,
+        rf"^[ \t]*\.\. (?:{_UNREAD})::.*(?:\n[ \t]+:[\w-]+:.*)*",
+        r"^[ \t]*\.\. _[^\n]+:(?:[ \t].*)?$|^__ .*$",
+        r"^[ \t]*\.\. \|[^|\n]+\| \w+::.*(?:\n[ \t]+:[\w-]+:.*)*",
+        r"^[ \t]*\.\. \[[^\]\n]+\](?P<kept>.*)$|^\[\^[^\]\n]+\]:(?P<kept2>.*)$",
+        r"^[ \t]*\.\. [\w:+.-]+::(?P<kept>.*)(?:\n[ \t]+:[\w-]+:.*)*",
+        r"^\[[^\]\n]+\]:[ \t]+\S.*$",
+        r"`(?P<kept>[^`<]*)<[^<>`]+>`(?:__?)?",
+        r"\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:[ \t]+\"[^\"\n]*\")?\)",
+        r"\[\^[^\]\n]+\]|\[(?:#?\w*|\*)\]_",
+        r"\{(?:[#.:=]|\w+=\")[^{}]{0,400}\}",
+        r"(?<=\])\[[^\]\n]*\]",
+        r"https?://[^\s<>()\[\]`\"']+",
+        r"</?[a-zA-Z][^<>]{0,1000}>",
+    )
+)
+# Converters count items that were marked with a hash.
+_ENUMERATOR = re.compile(r"(?m)^[ \t>]*(?:\d+|#)[.)](?=[ \t]|$)")
+_ROLE = re.compile(r":(?P<role>[\w:+.-]+):`(?P<shown>[^`]*)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """What a reader reads, in order, and every word that stood in the markup beside it."""
+
+    words: tuple[str, ...]
+    marks: frozenset[str]
+
+
+def tokens(text: str) -> Iterator[str]:
+    r"""Yield the words and numbers of a text, free of wrapping, emphasis and adornments.
+
+    Signs, decimal points, comparisons and currencies stay: they are facts. So do the names and
+    targets in markup, except roles and the languages of code: this compares a markup with itself.
+
+    >>> list(tokens("Wait\n====\n\n* is **-5.0** or :attr:`x`"))
+    ['wait', 'is', '-5.0', 'or', 'x']
+    """
+    return _found(_RULE_LINE.sub("", _folded(_SETTING.sub(" ", text))))
+
+
+def same_tokens(one: str, other: str) -> bool:
+    """True where two texts have the same words and numbers in the same order.
+
+    >>> same_tokens("Wait *5* days", "wait 5 days"), same_tokens("-5", "5")
+    (True, False)
+    """
+    # Most documents that are compared were edited: the first words that differ end it.
+    return all(before == now for before, now in zip_longest(tokens(one), tokens(other)))
+
+
+def plain(text: str) -> Plain:
+    r"""Return the words without directives, roles, targets, labels, fences and attributes.
+
+    >>> plain("See :ref:`the list <settings>`.\n\n.. note:: Be *quick*.").words
+    ('see', 'the', 'list', 'be', 'quick')
+    """
+    aside: list[str] = []
+
+    def take_off(match: re.Match[str]) -> str:
+        kept = " ".join(value for name, value in match.groupdict().items()
+                        if name.startswith("kept") and value)  # fmt: skip
+        aside.append(match[0])
+        return f" {kept} "
+
+    def unnamed(match: re.Match[str]) -> str:
+        aside.append(f"{match['role']} {match['shown']}")
+        return f" `{match['shown']}` "
+
+    text = _ROLE.sub(unnamed, _folded(text))
+    for pattern in _ASIDE:
+        text = pattern.sub(take_off, text)
+    text = _ENUMERATOR.sub(" ", text)
+    read = _found(_RULE_LINE.sub("", html.unescape(text)))
+    return Plain(
+        tuple(word for word in read if word not in {"<", ">"}), frozenset(_found(" ".join(aside)))
+    )
+
+
+def is_marked_up(text: str) -> bool:
+    """True where roles, directives, labels or references of reStructuredText stand in it."""
+    return _ROLE_OR_DIRECTIVE.search(text) is not None
+
+
+def _folded(text: str) -> str:
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text).translate(_PLAIN)
+    return _ESCAPE.sub("", text) if "\\" in text else text
+
+
+def _found(text: str) -> Iterator[str]:
+    for match in _TOKEN.finditer(text.casefold()):
+        if word := match[0].strip("_"):
+            yield word
