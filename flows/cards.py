@@ -11,12 +11,14 @@ from collections import Counter
 
 from flows.records import Check, RefreshOutcome, Weighed
 from flows.release import Published
-from monitors.records import DriftReport
+from monitors.records import Decision, DriftReport
 from monitors.wording import percent, printable
 from training.records import BaseModel, Evaluation, TrainingSet
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 _SHOWN = 10
+_EDITS = 5
+_LONGEST = 120
 
 
 def escape(text: str) -> str:
@@ -45,8 +47,11 @@ def check_card(check: Check) -> str:
         [
             f"## {check.decision.action.value}\n{escape(check.decision.reason)}",
             _compared(report, release.model_version),
+            *_weighed(report, check.decision),
             _signals(report),
             _documents(report),
+            *_edits(report),
+            *_housekeeping(report),
             _refresh(check.refresh),
         ]
     )
@@ -147,6 +152,44 @@ def _signals(report: DriftReport) -> str:
     ]
     header = "| signal | score | threshold | drifted | reason |\n|---|---|---|---|---|"
     return "\n".join([header, *lines])
+
+
+def _weighed(report: DriftReport, decision: Decision) -> list[str]:
+    """Say which memory has to move, and at what cost, where it is known."""
+    said = [escape(report.triage.reason)] if report.triage else []
+    if decision.cost:
+        cost = decision.cost
+        seconds = "not known" if cost.seconds is None else f"{cost.seconds:,.0f} s"
+        money = "" if cost.money is None else f", {cost.money:,.2f} {escape(cost.currency)}"
+        said.append(f"Retraining would cost {seconds}{money} ({escape(cost.basis)}).")
+    if decision.needs_approval:
+        said.append("**Waits for a person's approval.**")
+    return said
+
+
+def _edits(report: DriftReport) -> list[str]:
+    if not report.edits:
+        return []
+    lines = [
+        f"| {escape(_short(edit.uri))} | {edit.kind.value} | {escape(_short(edit.was))} | "
+        f"{escape(_short(edit.now))} |"
+        for edit in report.edits[:_EDITS]
+    ]
+    found = max(report.edits_found, len(report.edits))
+    tail = [f"\n{found} facts changed in all; see `edits.json`."] if found > _EDITS else []
+    return ["\n".join(["| document | fact | was | is |\n|---|---|---|---|", *lines, *tail])]
+
+
+def _housekeeping(report: DriftReport) -> list[str]:
+    lines = [
+        f"- {each.kind.value}, {len(each.uris)} documents: {escape(each.reason)}"
+        for each in report.housekeeping
+    ]
+    return ["Left out of every signal:\n\n" + "\n".join(lines)] if lines else []
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _documents(report: DriftReport) -> str:

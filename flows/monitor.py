@@ -12,16 +12,15 @@ from flows.champion import reconcile
 from flows.desk import Desk
 from flows.errors import FlowError
 from flows.journal import Fence
-from flows.measure import drift, keep_tests
+from flows.measure import Measured, drift, keep_tests
 from flows.records import Check, MonitorOutcome, RefreshOutcome, Request
 from flows.refresh import refresh_under
 from flows.release import Release
+from flows.report import report_check
 from flows.steps import Perform
 from monitors.policy import History
-from monitors.records import Action, DriftReport
-from monitors.report import write_report
+from monitors.records import Action
 from retrieval.errors import RetrievalError
-from retrieval.records import Snapshot
 
 Ask = Callable[[Request], str | None]
 """Asks for a retraining elsewhere and returns what was started; None to do it here."""
@@ -87,7 +86,7 @@ def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
     reference = release.trained_on
     measured = drift(desk, perform, reference, release.snapshot, past(desk, release), thorough=True)
     report, decision = measured.report, measured.decision
-    page = _page(desk, perform, refreshed, report)
+    page = _page(desk, perform, refreshed, measured)
     number = desk.journal.count(desk.name, "check") + 1
     check = Check(number, refreshed, report, decision, page)
     run_id = perform(
@@ -100,24 +99,16 @@ def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
 
 
 def _page(
-    desk: Desk, perform: Perform, refreshed: RefreshOutcome, report: DriftReport
+    desk: Desk, perform: Perform, refreshed: RefreshOutcome, measured: Measured
 ) -> Path | None:
     """Write the report page; None if the last check already reported this very comparison."""
     last = desk.journal.last(desk.name, "check")
-    release = refreshed.published.release
+    release, report = refreshed.published.release, measured.report
     if not report.signals:
         return None
     if last is not None and last.payload["comparison"] == [release.id, report.reference]:
         return None
-    folder = desk.folder / "reports"
-    return perform(
-        "Writing the report",
-        lambda _: write_report(
-            desk.index.chunk_table(Snapshot.parse(report.reference), vectors=False),
-            desk.index.chunk_table(Snapshot.parse(report.current), vectors=False),
-            folder / f"{report.reference}-{report.current}.html".replace("@", "-"),
-        ),
-    )
+    return perform("Writing the report", lambda _: report_check(desk, report, measured.decision))
 
 
 def _entry(check: Check, run_id: str) -> dict[str, Any]:
@@ -128,6 +119,7 @@ def _entry(check: Check, run_id: str) -> dict[str, Any]:
         "reference": report.reference,
         "current": report.current,
         "staleness": report.staleness,
+        "edits_found": report.edits_found,
         "signals": [asdict(signal) for signal in report.signals],
         "action": decision.action.value,
         "reason": decision.reason,

@@ -11,10 +11,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from flows.drift_rendering import drift_object, drift_view
 from flows.maintain import Maintained
 from flows.records import MonitorOutcome, RefreshOutcome, RetrainOutcome
 from flows.release import Published
-from monitors.records import Decision, DriftReport
 from monitors.wording import percent, printable
 from retrieval.records import Completeness, Hit, RefreshPlan
 
@@ -80,23 +80,6 @@ def upkeep_object(kb: str, outcome: Maintained) -> dict[str, Any]:
         "snapshot": release.snapshot,
         **asdict(outcome.tidied),
         "hubs": [asdict(hub) for hub in outcome.hubs],
-    }
-
-
-def drift_object(report: DriftReport, decision: Decision) -> dict[str, Any]:
-    """Return a comparison with its decision."""
-    return {
-        "reference": report.reference,
-        "current": report.current,
-        "staleness": report.staleness,
-        "signals": [asdict(signal) for signal in report.signals],
-        "documents": [asdict(document) for document in report.documents],
-        "decision": {
-            "action": decision.action.value,
-            "reason": decision.reason,
-            "needs_approval": decision.needs_approval,
-            "cost": None if decision.cost is None else asdict(decision.cost),
-        },
     }
 
 
@@ -231,24 +214,6 @@ def hub_lines(hubs: tuple[Hub, ...]) -> list[str]:
         "stuffed with words or damaged, it crowds out answers. Look at it, or exclude it."
         for hub in hubs
     ]
-
-
-def drift_view(report: DriftReport, decision: Decision) -> RenderableType:
-    """Show the signals, the documents behind them, and the decision."""
-    signals = Table("signal", "score", "threshold", "drifted")
-    for signal in report.signals:
-        score = "not measured" if signal.score is None else f"{signal.score:.3f}"
-        drifted = "yes" if signal.drifted else "no"
-        signals.add_row(signal.name, score, f"{signal.threshold:.2f}", drifted)
-    documents = Table("document", "change", "share of the unseen text")
-    for document in report.documents[:_SHOWN]:
-        uri = Text(printable(document.uri))
-        documents.add_row(uri, document.kind.value, percent(document.share))
-    said = Text(f"{decision.action.value}: {decision.reason}", style="bold")
-    staleness = Text(f"{report.reference} → {report.current}, staleness about "
-                     f"{percent(report.staleness)}")  # fmt: skip
-    shown = [documents] if report.documents else []
-    return Group(staleness, signals, *shown, said)
 
 
 def retrain_view(outcome: RetrainOutcome) -> RenderableType:

@@ -20,6 +20,7 @@ from flows import cards
 from flows.records import Check, RefreshOutcome, Weighed
 from flows.release import Published
 from flows.steps import OnProgress
+from monitors.records import DriftReport
 from training.records import FinetuneConfig, RowScore, TrainingSet, TrainingStep
 
 if TYPE_CHECKING:
@@ -74,10 +75,8 @@ class Tracker:
         with self._run(title, "check", now, tags) as run_id:
             metrics = _check_metrics(check)
             self._log_metrics(run_id, metrics, now, step=check.number)
-            signals = [asdict(signal) for signal in check.report.signals]
-            self._log_table(run_id, "signals.json", signals)
-            documents = [asdict(document) for document in check.report.documents]
-            self._log_table(run_id, "documents.json", documents)
+            for name, rows in _check_tables(check.report).items():
+                self._log_table(run_id, name, rows)
             if check.page is not None:
                 self._client.log_artifact(run_id, str(check.page), "report")
         self._log_metrics(self._timeline(now), metrics, now, step=check.number)
@@ -230,13 +229,38 @@ class TrainingRun:
 
 
 def _check_metrics(check: Check) -> dict[str, float]:
-    scores = {s.name: s.score for s in check.report.signals if s.score is not None}
+    report, cost = check.report, check.decision.cost
+    measured = {
+        f"drift/{signal.name}{part}": value
+        for signal in report.signals
+        for part, value in (("", signal.score), ("_low", signal.low), ("_high", signal.high))
+    }
+    measured |= {
+        "drift/triage_cured": report.triage.cured if report.triage else None,
+        "decision/cost_seconds": cost.seconds if cost else None,
+    }
     return {
-        "drift/staleness": check.report.staleness,
-        **{f"drift/{name}": score for name, score in scores.items()},
+        "drift/staleness": report.staleness,
+        "drift/staleness_low": report.staleness_low,
+        "drift/staleness_high": report.staleness_high,
+        "drift/edits": report.edits_found,
+        "drift/housekeeping_documents": sum(len(each.uris) for each in report.housekeeping),
+        **{name: value for name, value in measured.items() if value is not None},
         "decision/level": _LEVELS[check.decision.action.value],
         "decision/champion_version": check.refresh.published.release.model_version,
         **_refresh_metrics(check.refresh),
+    }
+
+
+def _check_tables(report: DriftReport) -> dict[str, list[dict[str, Any]]]:
+    words = [("came", word) for word in report.words_came]
+    words += [("went", word) for word in report.words_went]
+    return {
+        "signals.json": [asdict(signal) for signal in report.signals],
+        "documents.json": [asdict(document) for document in report.documents],
+        "parts.json": [asdict(part) for part in report.parts],
+        "edits.json": [asdict(edit) for edit in report.edits],
+        "words.json": [{"change": change, **asdict(word)} for change, word in words],
     }
 
 

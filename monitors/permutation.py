@@ -214,8 +214,8 @@ def _p_value(drawn: NDArray[np.float64]) -> float:
 
 def too_few(reference: int, current: int, *, level: float) -> str:
     """Say why no arrangement of the clusters can reach the level; "" if one can."""
-    if current == 0 or reference == 0:
-        return f"not enough data: {reference} in the reference, {current} are new"
+    if current <= 0 or reference <= 0:
+        return f"not enough data: {max(0, reference)} in the reference, {current} are new"
     # Of two halves each other's exchange has the same discrepancy, so that counts twice.
     smallest = (2 if current == reference else 1) / comb(reference + current, current)
     if smallest <= level:

@@ -86,26 +86,26 @@ def draw(pair: Pair, *, most: int = MOST, seed: int = 0) -> Probes:
     Sentences are drawn by their digest, so that the next check asks most of them again.
     """
     read = sorted(pair.fresh, key=pair.current.normal_digests.__getitem__)[:_READ]
-    worthy = _worthy(pair.current, read)
+    worthy = _worthy(pair.current, read, seed)
     new = _unheard(tuple(worthy), pair.reference.take(pair.gone))
     fresh = [probe for probe, unheard in zip(worthy.values(), new, strict=True) if unheard]
     scale = len(pair.fresh) / max(1, len(read))
-    total = scale * len(worthy) + _elsewhere(pair)
+    total = scale * len(worthy) + _elsewhere(pair, seed)
     share = min(1.0, scale * len(fresh) / total) if total else 0.0
     drawn = sorted(fresh, key=lambda probe: _drawn(seed, f"{probe.question} {probe.answer}"))[:most]
     return Probes(tuple(drawn), share)
 
 
-def probe_of(uri: str, sentence: str) -> Probe | None:
+def probe_of(uri: str, sentence: str, *, seed: int = 0) -> Probe | None:
     """Make a probe of a sentence, None if nothing telling stands in it once.
 
-    Of answers of one kind the longest is taken: what is long is rare, and not guessed by chance.
+    Of several answers of one kind it is drawn which: taking the longest ranked real releases worse.
 
     >>> probe_of("a.md", "Set ``grace_period`` to the number of days to wait.")
     Probe(uri='a.md', question='Set … to the number of days to wait.', answer='grace_period')
     """
     for pattern in _ANSWERS:
-        for match in sorted(pattern.finditer(sentence), key=lambda match: -len(match[1])):
+        for match in sorted(pattern.finditer(sentence), key=lambda m: _drawn(seed, m[1])):
             answer = _name(match[1])
             if len(answer) < _SHORTEST or _occurrences(answer, sentence) != 1:
                 continue
@@ -123,18 +123,28 @@ def _name(found: str) -> str:
 
 
 def _occurrences(answer: str, text: str) -> int:
-    pattern = rf"(?<!\w){re.escape(answer.casefold())}(?!\w)"
-    return len(re.findall(pattern, text.casefold()))
+    """Count an answer as whole words; by hand, since each would be a pattern to compile."""
+    wanted, said = answer.casefold(), text.casefold()
+    found, at = 0, said.find(wanted)
+    while at >= 0:
+        end = at + len(wanted)
+        found += not (_in_word(said[at - 1 : at]) or _in_word(said[end : end + 1]))
+        at = said.find(wanted, end)
+    return found
 
 
-def _worthy(corpus: Corpus, positions: Sequence[int]) -> dict[str, Probe]:
+def _in_word(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"
+
+
+def _worthy(corpus: Corpus, positions: Sequence[int], seed: int) -> dict[str, Probe]:
     """Return the sentences of some chunks that a probe can be made of, each once, with it."""
     found: dict[str, Probe] = {}
     for at in positions:
         for sentence in sentences(plain(corpus.texts[at])):
             if sentence in found or not _is_sentence(sentence):
                 continue
-            if probe := probe_of(corpus.uris[at], sentence):
+            if probe := probe_of(corpus.uris[at], sentence, seed=seed):
                 found[sentence] = probe
     return found
 
@@ -157,7 +167,7 @@ def _unheard(spoken: tuple[str, ...], gone: Corpus) -> NDArray[np.bool_]:
     return np.logical_or.reduceat(unknown, np.concatenate([[0], np.cumsum(runs)[:-1]]))
 
 
-def _elsewhere(pair: Pair) -> float:
+def _elsewhere(pair: Pair, seed: int) -> float:
     """Return about how many probe-worthy sentences stand in chunks that are not fresh.
 
     Those of documents that were edited, and of others, differ in length: each is sampled.
@@ -165,15 +175,16 @@ def _elsewhere(pair: Pair) -> float:
     digests = pair.current.normal_digests
     kept = [at for at, digest in enumerate(digests) if digest in pair.reference_digests]
     unread = max(0, pair.current_chunks - len(pair.current))
-    beside = _worthy_per_chunk(pair.current, sorted(kept, key=digests.__getitem__))
+    beside = _worthy_per_chunk(pair.current, sorted(kept, key=digests.__getitem__), seed)
     if not len(pair.steady):
         return beside * (len(kept) + unread)
-    return beside * len(kept) + _worthy_per_chunk(pair.steady, range(len(pair.steady))) * unread
+    spread = range(0, len(pair.steady), max(1, len(pair.steady) // _COUNTED))
+    return beside * len(kept) + _worthy_per_chunk(pair.steady, spread, seed) * unread
 
 
-def _worthy_per_chunk(corpus: Corpus, positions: Sequence[int]) -> float:
+def _worthy_per_chunk(corpus: Corpus, positions: Sequence[int], seed: int) -> float:
     counted = positions[:_COUNTED]
-    return len(_worthy(corpus, counted)) / max(1, len(counted))
+    return len(_worthy(corpus, counted, seed)) / max(1, len(counted))
 
 
 def _drawn(seed: int, text: str) -> bytes:

@@ -78,8 +78,14 @@ def scores(signals: Iterable[Signal]) -> str:
 
     >>> scores([Signal("changed_chunks", 0.5, 0.2, drifted=True, reason="")])
     'changed chunks 0.50'
+    >>> scores([Signal("new_topics", 0.996, 0.95, drifted=True, reason="", p_value=0.004)])
+    'new topics (p = 0.004)'
     """
-    return ", ".join(f"{spoken(signal)} {signal.score:.2f}" for signal in signals)
+    return ", ".join(f"{spoken(signal)} {_figure(signal)}" for signal in signals)
+
+
+def _figure(signal: Signal) -> str:
+    return f"{signal.score:.2f}" if signal.p_value is None else f"(p = {signal.p_value:.2g})"
 
 
 def spoken(signal: Signal) -> str:

@@ -8,6 +8,7 @@ from flows import rendering
 from flows.commands.index import status_of
 from flows.commands.options import as_json_option, desk_of, kb_argument
 from flows.display import Display, emit
+from flows.drift_rendering import drift_object, drift_view
 from flows.measure import drift as measure
 from flows.monitor import monitor as run_check
 from flows.monitor import past
@@ -45,5 +46,5 @@ def drift(
             past(desk, release),
         )
     report, decision = measured.report, measured.decision
-    payload = rendering.drift_object(report, decision)
-    emit(payload, rendering.drift_view(report, decision), as_json=as_json)
+    payload = drift_object(report, decision)
+    emit(payload, drift_view(report, decision), as_json=as_json)

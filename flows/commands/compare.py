@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from flows import rendering
 from flows.commands.options import as_json_option
 from flows.compare import compare as compare_sides
 from flows.display import Display, emit
+from flows.drift_rendering import drift_object, drift_view
 
 
 @click.command()
@@ -21,5 +21,5 @@ def compare(context: click.Context, old: str, new: str, *, as_json: bool) -> Non
     Needs no index and no model; between two snapshots it also measures novelty.
     """
     report, decision = compare_sides(old, new, Display(), config=context.find_root().obj)
-    payload = rendering.drift_object(report, decision)
-    emit(payload, rendering.drift_view(report, decision), as_json=as_json)
+    payload = drift_object(report, decision)
+    emit(payload, drift_view(report, decision), as_json=as_json)

@@ -49,6 +49,8 @@ def test_two_folders_are_compared_without_settings(place: Place, tmp_path: Path)
         "score": None,
         "threshold": 0.05,
         "p_value": None,
+        "low": None,
+        "high": None,
         "drifted": False,
         "reason": "",
     }

@@ -43,10 +43,10 @@ def test_a_pair_is_read_from_the_index_by_what_differs(place: Place, desk: Desk)
 def test_one_snapshot_measured_against_itself_is_not_stale(desk: Desk):
     snapshot = desk.release().release.snapshot
 
-    report, decision = drift(desk, quietly, snapshot, snapshot, History())
+    measured = drift(desk, quietly, snapshot, snapshot, History())
 
-    assert report.staleness == 0
-    assert decision.action is Action.NONE
+    assert measured.report.staleness == 0
+    assert measured.decision.action is Action.NONE
 
 
 @pytest.mark.usefixtures("warm")

@@ -60,7 +60,8 @@ def test_drift_asks_for_one_retraining_of_the_published_snapshot(place: Place, d
     assert outcome.retraining is None
     (request,) = asked
     assert (request.snapshot, request.requested_by) == ("docs@3", outcome.run_id)
-    assert "devices/" in request.reason
+    assert "energy/" in request.reason
+    assert "added as a whole folder" in request.reason
     assert outcome.check.refresh.published.release.snapshot == "docs@3"
 
 
