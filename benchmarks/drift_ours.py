@@ -11,13 +11,13 @@ import pyarrow as pa
 from drift_archive import ReleasePair, Tables
 from drift_scores import Judged
 
+from monitors.asking.full_text import search_in
 from monitors.calibration import Coefficients, Features, Labelled, estimate, fit
+from monitors.decision.policy import History, RetrainPolicy, decide
 from monitors.drift import measure_drift
-from monitors.full_text import search_in
-from monitors.incoming import SINGLE, measure_topic
 from monitors.pair import Search, pair_of_tables
-from monitors.policy import History, RetrainPolicy, decide
 from monitors.records import Action, DriftReport
+from monitors.sampling.incoming import SINGLE, measure_topic
 from monitors.signals import shingles, staleness
 
 

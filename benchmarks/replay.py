@@ -23,12 +23,12 @@ import numpy as np
 from corpora import archive_folder, unpack
 from tables import add_markdown_option, show, verdict
 
-from monitors import yardsticks
 from monitors.corpus import Corpus
-from monitors.past import Past, Schedule, Version, past_of
-from monitors.policy import RetrainPolicy, Thresholds
-from monitors.replay import follow
-from monitors.sketch import Piece, Sketch, Sketcher, sketch
+from monitors.decision.policy import RetrainPolicy, Thresholds
+from monitors.replaying import yardsticks
+from monitors.replaying.past import Past, Schedule, Version, past_of
+from monitors.replaying.replay import follow
+from monitors.replaying.sketch import Piece, Sketch, Sketcher, sketch
 from retrieval.folder_table import read_chunk_table
 from retrieval.sources.folder import FolderSource
 

@@ -12,12 +12,12 @@ from flows.desk import open_desk
 from flows.measure import read_pair
 from flows.settings import load_settings
 from flows.steps import Perform
+from monitors.asking.full_text import search_in
+from monitors.decision.policy import History, RetrainPolicy, decide
 from monitors.drift import measure_drift
-from monitors.full_text import search_in
-from monitors.incoming import SINGLE, measure_topic
 from monitors.pair import Pair, pair_of_tables
-from monitors.policy import History, RetrainPolicy, decide
 from monitors.records import Decision, DriftReport
+from monitors.sampling.incoming import SINGLE, measure_topic
 from retrieval.errors import SourceUnreachableError
 from retrieval.folder_table import read_chunk_table
 from retrieval.records import Snapshot

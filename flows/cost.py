@@ -7,7 +7,7 @@ from typing import Any
 
 from flows.journal import Journal
 from flows.settings import Kb
-from monitors.cost import PastRun, estimate
+from monitors.decision.cost import PastRun, estimate
 from monitors.records import Cost
 
 

@@ -15,12 +15,12 @@ from flows.samples import take_tests
 from flows.schedules import Schedule, keep_null, keep_schedule
 from flows.steps import Perform
 from flows.surprise import measure_surprise
+from monitors.asking.searches import remembered, search_anew
+from monitors.decision.policy import History, decide, undecidable
 from monitors.drift import measure_drift, unmeasured
 from monitors.pair import Outline, Pair, differ, pair_of
-from monitors.policy import History, decide, undecidable
 from monitors.records import Action, Decision, DriftReport
-from monitors.schedule import OwnNull
-from monitors.searches import remembered, search_anew
+from monitors.sampling.schedule import OwnNull
 from retrieval.errors import SnapshotMissingError
 from retrieval.records import Snapshot
 from retrieval.store import Index

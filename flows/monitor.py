@@ -18,7 +18,7 @@ from flows.refresh import refresh_under
 from flows.release import Release
 from flows.report import report_check
 from flows.steps import Perform
-from monitors.policy import History
+from monitors.decision.policy import History
 from monitors.records import Action
 from retrieval.errors import RetrievalError
 

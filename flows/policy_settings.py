@@ -10,8 +10,8 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from flows.source_settings import Table
-from monitors.policy import Mode, RetrainPolicy, Thresholds
-from monitors.quiet_hours import QuietHours, zone_named
+from monitors.decision.policy import Mode, RetrainPolicy, Thresholds
+from monitors.decision.quiet_hours import QuietHours, zone_named
 
 # At 0 every check would retrain, and tell of nothing.
 Level = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from flows.desk import Desk
 from flows.policy_settings import Questions
-from monitors.permutation import (
+from monitors.records import Signal
+from monitors.sampling.permutation import (
     CURRENT_CLUSTERS,
     REFERENCE_CLUSTERS,
     PermutationTest,
     bounded,
     clustered_mmd,
 )
-from monitors.records import Signal
-from monitors.schedule import Look, alarms, content_of
+from monitors.sampling.schedule import Look, alarms, content_of
 from retrieval.vector_journal import VectorJournal
 
 # Of a longer file the end is read: the newest questions count.

@@ -10,11 +10,11 @@ from flows.desk import Desk
 from flows.past import Found, Origin
 from flows.steps import OnProgress, Perform
 from monitors.corpus import Corpus
-from monitors.past import Version, past_of
 from monitors.records import Cost
-from monitors.replay import Replay
-from monitors.replay import replay as replay_past
-from monitors.sketch import Piece, Sketch, Sketcher, sketch
+from monitors.replaying.past import Version, past_of
+from monitors.replaying.replay import Replay
+from monitors.replaying.replay import replay as replay_past
+from monitors.replaying.sketch import Piece, Sketch, Sketcher, sketch
 from retrieval.folder_table import read_chunk_table
 from retrieval.records import Body, Entry, Listing, Snapshot
 from retrieval.sources import Source

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from flows.past import Found, Origin
 from flows.replay import ReplayOutcome
-from monitors.cost import duration
-from monitors.past import Schedule, Version
+from monitors.decision.cost import duration
+from monitors.replaying.past import Schedule, Version
 from monitors.wording import printable
 
 # What is worth a line; the object has all.

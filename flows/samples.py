@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from flows.desk import Desk
 from flows.questions import measure_questions, read_sample
 from flows.schedules import Schedule, read_null, read_schedule
-from monitors.incoming import incoming_content, measure_topic, play_null
 from monitors.pair import Pair
 from monitors.records import NewTopic, Signal
-from monitors.schedule import OwnNull
+from monitors.sampling.incoming import incoming_content, measure_topic, play_null
+from monitors.sampling.schedule import OwnNull
 
 # What the test may take to play its own false alarms; draws that were not reached are not needed.
 _NULL_SECONDS = 5.0

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from flows.journal import Fence, Journal
-from monitors.schedule import Look, OwnNull, Spent, after, next_look, permutations_for
+from monitors.sampling.schedule import Look, OwnNull, Spent, after, next_look, permutations_for
 
 _KIND = "schedule"
 _NULL = "own null"

@@ -17,7 +17,7 @@ from flows.errors import SettingsError, UnknownKbError
 from flows.policy_settings import Cost, Policy, Questions, Surprise
 from flows.settings_errors import explain
 from flows.source_settings import AnySource, Seconds, Table
-from monitors.policy import RetrainPolicy, Thresholds
+from monitors.decision.policy import RetrainPolicy, Thresholds
 from retrieval.guards import RefreshLimits
 from retrieval.records import EngineName
 from training.promotion import PromotionPolicy

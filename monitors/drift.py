@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from monitors import attribution
 from monitors.calibration import Features, estimate
-from monitors.housekeeping import find_housekeeping
+from monitors.decision.policy import Thresholds
+from monitors.decision.triage import triage
+from monitors.hygiene.housekeeping import find_housekeeping
 from monitors.pair import Pair
-from monitors.policy import Thresholds
 from monitors.records import DriftReport, NewTopic, Signal, Triage
 from monitors.signals import (
     digests,
@@ -21,7 +22,6 @@ from monitors.signals import (
     vocabulary,
 )
 from monitors.signals.staleness import ProbedStaleness
-from monitors.triage import triage
 
 # What a page or a table shows; the count is of all.
 _MOST_EDITS = 200

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from monitors.changes import change_kinds
 from monitors.corpus import Corpus
-from monitors.folders import Folders
+from monitors.hygiene.folders import Folders
 from monitors.records import ChangeKind
 
 # Whole documents until they hold so many chunks, enough for means to within a few percent, and are

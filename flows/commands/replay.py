@@ -12,7 +12,7 @@ from flows.commands.options import as_json_option, desk_of, kb_argument
 from flows.display import Display, emit
 from flows.past import LIMIT, Origin, Wanted, find_past
 from flows.replay import replay as replay_past
-from monitors.timeline_plot import ENDINGS, write_plot
+from monitors.replaying.timeline_plot import ENDINGS, write_plot
 
 _DAYS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S")
 

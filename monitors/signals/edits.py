@@ -17,11 +17,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from monitors.alignment import DocumentPair, document_sentences, pair_documents, unmatched
 from monitors.corpus import Corpus
-from monitors.facts import Entry, Group, Reading, components, kind_of
+from monitors.facts.alignment import (
+    DocumentPair,
+    document_sentences,
+    pair_documents,
+    unmatched,
+)
+from monitors.facts.reading import Entry, Group, Reading, components, kind_of
+from monitors.facts.sentence_pairs import pair_sentences
 from monitors.records import FactKind, FactualEdit
-from monitors.sentence_pairs import pair_sentences
 
 # No value is longer: the renderers lay them out in a table.
 LONGEST = 200

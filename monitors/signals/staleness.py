@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from monitors import probes as cloze
+from monitors.asking import probes as cloze
 from monitors.pair import Pair
 
 # Two-sided 95 % of the normal distribution.
@@ -51,7 +51,7 @@ def measure(pair: Pair, *, probes: int = cloze.MOST, seed: int = 0) -> ProbedSta
     """Ask the probes of both sides; None without search, or if nothing that is new can be asked.
 
     >>> from monitors.corpus import Corpus
-    >>> from monitors.full_text import search_in
+    >>> from monitors.asking.full_text import search_in
     >>> def corpus(*texts):
     ...     n = len(texts)
     ...     return Corpus(("a.md",) * n, texts, ((),) * n, texts, ("d",) * n)

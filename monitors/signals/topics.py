@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitors.corpus import Corpus, words
-from monitors.distances import document_distances
-from monitors.permutation import (
+from monitors.sampling.distances import document_distances
+from monitors.sampling.permutation import (
     CURRENT_CLUSTERS,
     REFERENCE_CLUSTERS,
     PermutationTest,

@@ -9,7 +9,7 @@ from flows.measure import drift, read_pair
 from flows.monitor import monitor
 from flows.refresh import refresh
 from flows.steps import quietly
-from monitors.policy import History
+from monitors.decision.policy import History
 from monitors.records import Action
 from retrieval.errors import SnapshotMissingError
 from retrieval.records import Snapshot

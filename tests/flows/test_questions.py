@@ -11,7 +11,7 @@ from flows.desk import Desk, open_desk
 from flows.policy_settings import Questions
 from flows.questions import measure_questions, read_sample, sample
 from flows.settings import load_settings
-from monitors.schedule import Look, permutations_for
+from monitors.sampling.schedule import Look, permutations_for
 from tests.flows.conftest import Place
 
 KEYS = Questions(file=Path("questions.jsonl"))

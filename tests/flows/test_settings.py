@@ -12,8 +12,8 @@ from flows.errors import SettingsError, UnknownKbError
 from flows.initialise import initialise
 from flows.policy_settings import Policy
 from flows.settings import Limits, Training, load_settings
-from monitors.policy import Mode, RetrainPolicy, Thresholds
-from monitors.quiet_hours import QuietHours
+from monitors.decision.policy import Mode, RetrainPolicy, Thresholds
+from monitors.decision.quiet_hours import QuietHours
 from retrieval.guards import RefreshLimits
 from training.records import FinetuneConfig
 

@@ -2,9 +2,15 @@
 
 import pytest
 
-from monitors.alignment import document_sentences, match, pair_documents, sentence_of, unmatched
 from monitors.corpus import Corpus
-from monitors.sentences import MAX_WORDS, plain, sentences
+from monitors.facts.alignment import (
+    document_sentences,
+    match,
+    pair_documents,
+    sentence_of,
+    unmatched,
+)
+from monitors.facts.sentences import MAX_WORDS, plain, sentences
 from tests.monitors.builders import chunk_table, prose
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitors.cost import PastRun, describe, duration, estimate
+from monitors.decision.cost import PastRun, describe, duration, estimate
 from monitors.records import Cost
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from monitors.changes import change_kinds
+from monitors.decision.policy import Thresholds
 from monitors.drift import measure_drift
-from monitors.policy import Thresholds
 from monitors.records import ChangeKind
 from tests.monitors.builders import pair, prose
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitors.full_text import FOUND, search_in
+from monitors.asking.full_text import FOUND, search_in
 
 
 def test_a_rare_word_says_more_than_a_common_one():

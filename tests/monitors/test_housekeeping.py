@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from monitors.folders import Folders, whole_folders
-from monitors.housekeeping import find_housekeeping
-from monitors.markup import tokens
-from monitors.mojibake import faults, repaired, same_but_for_encoding
+from monitors.hygiene.folders import Folders, whole_folders
+from monitors.hygiene.housekeeping import find_housekeeping
+from monitors.hygiene.markup import tokens
+from monitors.hygiene.mojibake import faults, repaired, same_but_for_encoding
 from monitors.pair import Pair, pair_of_tables
 from monitors.records import HousekeepingKind
 from monitors.signals import shingles

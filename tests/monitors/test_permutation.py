@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitors import permutation
-from monitors.permutation import PermutationTest, bounded, clustered_mmd, permutation_test
+from monitors.sampling import permutation
+from monitors.sampling.permutation import PermutationTest, bounded, clustered_mmd, permutation_test
 
 # Bin(200, 0.05) lies outside 2..20 once in 2,000 times: what 200 draws at 5 % can show.
 DRAWS, FEWEST, MOST = 200, 2, 20

@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitors.policy import RETRAIN, WATCH, History, Mode, RetrainPolicy, decide, undecidable
-from monitors.quiet_hours import QuietHours
+from monitors.decision.policy import (
+    RETRAIN,
+    WATCH,
+    History,
+    Mode,
+    RetrainPolicy,
+    decide,
+    undecidable,
+)
+from monitors.decision.quiet_hours import QuietHours
+from monitors.decision.triage import triage
 from monitors.records import (
     Action,
     ChangeKind,
@@ -25,7 +34,6 @@ from monitors.records import (
     Signal,
     TopicDocument,
 )
-from monitors.triage import triage
 from monitors.wording import describe
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

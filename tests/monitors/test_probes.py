@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitors.probes import MOST, Probe, draw, probe_of
+from monitors.asking.probes import MOST, Probe, draw, probe_of
 from tests.monitors.builders import pair
 
 KEPT = "Every account that is closed waits for `{}` before it is removed."

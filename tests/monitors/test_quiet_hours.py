@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitors.quiet_hours import QuietHours, zone_named
+from monitors.decision.quiet_hours import QuietHours, zone_named
 
 
 def utc(text: str) -> datetime:

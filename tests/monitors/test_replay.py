@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitors.past import Past, Retraining, Version, past_of, score
-from monitors.policy import Mode, RetrainPolicy, Thresholds
-from monitors.quiet_hours import QuietHours
-from monitors.replay import TradeOff, follow, propose, replay, trade_off
-from monitors.sketch import sketch
-from monitors.timeline_plot import write_plot
-from monitors.yardsticks import calendars, fixed, least_mean, least_worst, step_to_step
+from monitors.decision.policy import Mode, RetrainPolicy, Thresholds
+from monitors.decision.quiet_hours import QuietHours
+from monitors.replaying.past import Past, Retraining, Version, past_of, score
+from monitors.replaying.replay import TradeOff, follow, propose, replay, trade_off
+from monitors.replaying.sketch import sketch
+from monitors.replaying.timeline_plot import write_plot
+from monitors.replaying.yardsticks import calendars, fixed, least_mean, least_worst, step_to_step
 
 BEGIN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TEN_DAYS = [0.0, 10.0, 20.0, 30.0, 40.0]

@@ -6,9 +6,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from monitors import schedule
-from monitors.permutation import mean_discrepancy, permutation_test
-from monitors.schedule import (
+from monitors.sampling import schedule
+from monitors.sampling.permutation import mean_discrepancy, permutation_test
+from monitors.sampling.schedule import (
     MOST_PERMUTATIONS,
     Look,
     Spent,

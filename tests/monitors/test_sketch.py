@@ -5,10 +5,10 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from monitors import sketch as sketching
 from monitors.corpus import Corpus
+from monitors.replaying import sketch as sketching
+from monitors.replaying.sketch import Piece, Sketch, Sketcher, compare, sketch
 from monitors.signals.shingles import hashes
-from monitors.sketch import Piece, Sketch, Sketcher, compare, sketch
 from tests.monitors.builders import chunk_table, prose
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitors.full_text import search_in
+from monitors.asking.full_text import search_in
 from monitors.pair import Pair
 from monitors.signals.staleness import ProbedStaleness, _interval, measure
 from tests.monitors.builders import pair

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitors import schedule
 from monitors.corpus import Corpus
+from monitors.sampling import schedule
 from monitors.signals import topics
 from tests.monitors.builders import chunk_table
 

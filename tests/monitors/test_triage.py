@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitors.triage import ENOUGH, advice, triage
+from monitors.decision.triage import ENOUGH, advice, triage
 
 
 @pytest.mark.parametrize(

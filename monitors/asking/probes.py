@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitors.corpus import Corpus, words
+from monitors.facts.sentences import plain, sentences
 from monitors.pair import Pair
-from monitors.sentences import plain, sentences
 from monitors.signals.shingles import SIZE, hashes
 
 # A share of one half is then known to within 0.09 (1.96 * sqrt(0.25 / 120)); where a tenth of the

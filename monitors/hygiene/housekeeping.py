@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from monitors.corpus import Corpus, words
-from monitors.folders import Folders, whole_folders
-from monitors.formatting import (
+from monitors.hygiene.folders import Folders, whole_folders
+from monitors.hygiene.formatting import (
     Passage,
     changed_markup,
     full_text,
@@ -21,8 +21,8 @@ from monitors.formatting import (
     passages,
     same_in_other_markup,
 )
-from monitors.markup import same_tokens
-from monitors.mojibake import same_but_for_encoding
+from monitors.hygiene.markup import same_tokens
+from monitors.hygiene.mojibake import same_but_for_encoding
 from monitors.pair import Pair
 from monitors.records import ChangeKind, Housekeeping, HousekeepingKind
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from monitors.markup import same_tokens
+from monitors.hygiene.markup import same_tokens
 
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 # The bytes 0x80-0x9f as Windows-1252 shows them; it has no characters for five of them.

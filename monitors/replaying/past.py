@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitors.calibration import Features, estimate
-from monitors.sketch import Shares, Sketch, compare
+from monitors.replaying.sketch import Shares, Sketch, compare
 
 
 @dataclass(frozen=True, slots=True)

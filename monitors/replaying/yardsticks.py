@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitors.past import Past, Schedule, score
+from monitors.replaying.past import Past, Schedule, score
 
 # Periods and phases of the calendars that are tried: fine enough that a mean over those that cost
 # as much moves by less than a tenth when either is doubled (measured on three projects).

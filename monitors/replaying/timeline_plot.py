@@ -11,8 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitors.past import Schedule
-from monitors.replay import Replay, TradeOff
+from monitors.replaying.past import Schedule
+from monitors.replaying.replay import Replay, TradeOff
 from monitors.wording import printable
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from monitors.corpus import Corpus, joined
 from monitors.pair import Pair
 from monitors.records import ChangeKind, NewTopic, TopicDocument
-from monitors.schedule import Look, OwnNull, alarms, content_of, own_null, permutations_for
+from monitors.sampling.schedule import Look, OwnNull, alarms, content_of, own_null, permutations_for
 from monitors.signals import topics
 from monitors.wording import percent
 

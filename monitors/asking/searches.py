@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from monitors.full_text import search_in
+from monitors.asking.full_text import search_in
 from monitors.pair import Search
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from monitors.fact_words import (
+from monitors.facts.fact_words import (
     CHOICES,
     CONTRACTED,
     DOUBTFUL_MONTHS,

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from monitors.corpus import Corpus
-from monitors.markup import Plain, is_marked_up, plain
+from monitors.hygiene.markup import Plain, is_marked_up, plain
 
 # What converters write in words where a directive stood, by its meaning in Sphinx.
 _WRITTEN = frozenset((

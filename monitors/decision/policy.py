@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from monitors import cost as costs
-from monitors import holds, reasons
-from monitors.quiet_hours import QuietHours
+from monitors.decision import cost as costs
+from monitors.decision import holds, reasons
+from monitors.decision.quiet_hours import QuietHours
+from monitors.decision.triage import advice
 from monitors.records import Action, Cost, Decision, DriftReport, Signal
-from monitors.triage import advice
 from monitors.wording import describe, printable
 
 # What staleness is read from; without it nothing is known of the drift.

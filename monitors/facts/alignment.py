@@ -8,8 +8,8 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitors.corpus import Corpus
-from monitors.facts import tokens
-from monitors.sentences import plain, sentences
+from monitors.facts.reading import tokens
+from monitors.facts.sentences import plain, sentences
 
 # A document under a new uri is an old one if they share so much: what git's rename detection asks.
 MOVED_SHARE = 0.5

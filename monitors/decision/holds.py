@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from monitors.quiet_hours import QuietHours
+from monitors.decision.quiet_hours import QuietHours
 
 # Thirty days up to now: a cap by the calendar month would allow twice as much around its end.
 _MONTH = timedelta(days=30)

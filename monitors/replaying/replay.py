@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from monitors import yardsticks
-from monitors.past import Past, Retraining, Schedule, Version, score
-from monitors.policy import LEADING, History, Mode, RetrainPolicy, Thresholds, decide
+from monitors.decision.policy import LEADING, History, Mode, RetrainPolicy, Thresholds, decide
 from monitors.records import Action, DriftReport, Signal
+from monitors.replaying import yardsticks
+from monitors.replaying.past import Past, Retraining, Schedule, Version, score
 from monitors.wording import percent
 
 # From where nothing is worth a training to where most of a corpus is stale, in half percents.

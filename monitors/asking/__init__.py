@@ -1,0 +1,1 @@
+"""Questions made from the corpus itself, and the full-text search that answers them."""

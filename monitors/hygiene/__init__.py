@@ -1,0 +1,1 @@
+"""Changes that are no knowledge: named, and left out of every signal."""

@@ -1,0 +1,1 @@
+"""A policy over the corpus' own past, beside calendars and the best in hindsight."""

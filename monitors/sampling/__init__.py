@@ -1,0 +1,1 @@
+"""Tests on what truly is a sample, and the level that holds over a schedule of them."""
