@@ -160,7 +160,7 @@ def beside(
     own = mean(each.cpu_seconds for each in found)
     judged = quality(unfitted)
     told = [_of(judged.told_patches, judged.patches), _of(judged.told_majors, judged.majors)]
-    rows = [(OURS, "paired: none", *told, *_shown(judged), f"{own:.2f}", "1.0")]
+    rows = [(OURS, "none: paired", *told, *_shown(judged), f"{own:.2f}", "1.00")]
     for name in DETECTORS:
         said = [each[name] for each in heard.pairs]
         alarms = [_alarms(found, said, kind) for kind in (PATCH, MAJOR)]
@@ -168,13 +168,15 @@ def beside(
         cost = mean(each.cpu_seconds for each in said)
         halves = [each[name].alarm for each in heard.halves]
         rows.append((name, _of(sum(halves), len(halves)), *alarms, *ranking, f"{cost:.2f}",
-                     f"{cost / own:.1f}"))  # fmt: skip
+                     f"{cost / own:.2f}"))  # fmt: skip
     cost = heard.embedding_cpu_seconds
     rows.append(("the vectors that these need", "", "", "", "", "", f"{cost:.2f}",
-                 f"{cost / own:.1f}"))  # fmt: skip
+                 f"{cost / own:.2f}"))  # fmt: skip
     header = ("detector", "false alarms on halves", "alarms on patches", "majors found", "rho",
               "AUC", "CPU s a comparison", "times ours")  # fmt: skip
-    return Table(f"Detectors of drift on vectors of {chunks:,} chunks a version", header, rows)
+    return Table(
+        f"Beside detectors that read vectors, of {chunks:,} chunks a version", header, rows
+    )
 
 
 def _said(fitted: Coefficients) -> str:

@@ -37,8 +37,8 @@ path = {path}
 
 [kb.{name}.policy]
 # mode = "auto"                            # off, advise, approve (a person says yes) or auto
-# budget = 0.08                            # share of questions answered from old text at which it
-#                                          # retrains; people are told at a quarter of it
+# budget = 0.055                           # share of questions answered from old text at which it
+#                                          # retrains; people are told at a fifth of it
 # retrains_per_month = 8
 # cooldown_hours = 0
 

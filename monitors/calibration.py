@@ -28,11 +28,6 @@ _WEIGHT = 20
 # Under this share of unseen runs a label's noise no longer shrinks: nor does its weight grow.
 _LEAST = 0.01
 
-# On projects held out, patch releases come to 0.003 at most and major ones to 0.020 at least: watch
-# stands between. Pairs that come to 0.06-0.10 are 5-12 % stale by their labels.
-WATCH = 0.01
-RETRAIN = 0.08
-
 
 @dataclass(frozen=True, slots=True)
 class Features:

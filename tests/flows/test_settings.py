@@ -85,7 +85,7 @@ def test_a_budget_is_all_that_must_be_said_of_the_levels(tmp_path: Path):
     read = settings(tmp_path, MINIMAL + "[kb.docs.policy]\nbudget = 0.4\n")
 
     policy = read.knowledge_base("docs").retrain_policy()
-    assert (policy.retrain_level, policy.watch_level) == pytest.approx((0.4, 0.1))
+    assert (policy.retrain_level, policy.watch_level) == pytest.approx((0.4, 0.08))
 
 
 def test_an_hours_price_is_read(tmp_path: Path):
@@ -136,7 +136,7 @@ def test_the_nearest_file_upwards_is_found(tmp_path: Path, monkeypatch: pytest.M
             "mode = 'maybe'",
             "3: 'kb.docs.policy.mode': Input should be 'off', 'advise', 'approve' or 'auto'",
         ),
-        ("watch = 0.3", "3: 'kb.docs.policy': watch (0.3) must not be over retrain (0.08)"),
+        ("watch = 0.3", "3: 'kb.docs.policy': watch (0.3) must not be over retrain (0.055)"),
         (
             "budget = 0.2\nretrain = 0.3",
             "3: 'kb.docs.policy': retrain (0.3) must not be over budget (0.2)",

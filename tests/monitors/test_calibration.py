@@ -7,15 +7,14 @@ import pytest
 from monitors.calibration import (
     FITTED,
     RESOLUTION,
-    RETRAIN,
     USUALLY_MISSED,
-    WATCH,
     Coefficients,
     Features,
     Labelled,
     estimate,
     fit,
 )
+from monitors.decision.policy import RETRAIN, WATCH
 from monitors.signals.staleness import ProbedStaleness
 
 PLAIN = Coefficients(per_fresh=1.0, per_unseen=1.0, spread=0.2)

@@ -38,7 +38,8 @@ from monitors.wording import describe
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-POLICY = RetrainPolicy()
+# Round levels, so that the words of a reason can be read; the defaults are tested by themselves.
+POLICY = RetrainPolicy(retrain=0.08, watch=0.02)
 # Levels that binary fractions hold, so that both sides of them are exact.
 PLAIN = RetrainPolicy(watch=0.25, retrain=0.5, hysteresis=0.5)
 WATCHED, ASKED = History(last_action=Action.WATCH), History(last_action=Action.RETRAIN)
@@ -102,8 +103,8 @@ def test_the_staleness_decides(staleness: float, action: Action):
     ("policy", "watch", "retrain"),
     [
         (RetrainPolicy(), WATCH, RETRAIN),
-        (RetrainPolicy(budget=0.4), 0.1, 0.4),
-        (RetrainPolicy(budget=0.4, retrain=0.2), 0.05, 0.2),
+        (RetrainPolicy(budget=0.4), 0.08, 0.4),
+        (RetrainPolicy(budget=0.4, retrain=0.2), 0.04, 0.2),
         (RetrainPolicy(budget=0.4, watch=0.3), 0.3, 0.4),
         (RetrainPolicy(watch=0.01, retrain=0.6), 0.01, 0.6),
     ],
