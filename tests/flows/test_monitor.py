@@ -65,6 +65,23 @@ def test_drift_asks_for_one_retraining_of_the_published_snapshot(place: Place, d
     assert outcome.check.refresh.published.release.snapshot == "docs@3"
 
 
+def test_in_approve_mode_a_retraining_waits_for_a_person(place: Place):
+    place.configure('[kb.docs.source]\npath = "docs"\n[kb.docs.policy]\nmode = "approve"\n')
+    move_the_corpus(place)
+
+    def ask(request: Request) -> str:
+        pytest.fail(f"asked for {request}")
+
+    with place.desk() as desk:
+        outcome = monitor(desk, quietly, ask=ask)
+
+    assert outcome.check.decision.action is Action.RETRAIN
+    assert outcome.check.decision.needs_approval
+    assert "waits for approval: `driftline retrain docs`" in outcome.check.decision.reason
+    assert outcome.retraining is None
+    assert outcome.requested is None
+
+
 def test_the_same_text_asks_under_the_same_key(place: Place, desk: Desk):
     move_the_corpus(place)
     keys: list[str] = []
