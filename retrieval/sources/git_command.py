@@ -11,6 +11,8 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -229,6 +231,20 @@ def blob_id(data: bytes, *, like: str) -> str:
     hashed.update(b"blob %d\0" % len(data))
     hashed.update(data)
     return hashed.hexdigest()
+
+
+@contextmanager
+def unreachable_as(explain: Callable[[str], str]) -> Iterator[None]:
+    """Raise whatever fails as an unreachable source; `explain` is given git's own words."""
+    try:
+        yield
+    except subprocess.CalledProcessError as error:
+        said = last_words(error)
+    except OSError as error:
+        said = str(error)
+    else:
+        return
+    raise SourceUnreachableError(explain(said)) from None  # git's words are all there is
 
 
 def last_words(error: subprocess.CalledProcessError) -> str:

@@ -2,8 +2,8 @@
 
 import subprocess
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from retrieval.records import Body, Entry, Listing, RefusalCode
 from retrieval.sources.folder import uri_from_path
 from retrieval.sources.git import TreeItem, list_tree
 from retrieval.sources.git_address import folder_of, ref_of
-from retrieval.sources.git_command import Blobs, Git, last_words
+from retrieval.sources.git_command import Blobs, Git, unreachable_as
 from retrieval.sources.patterns import DOCUMENTS, Patterns
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -160,19 +160,9 @@ class GitHistory:
             and self._patterns.choose(item.path)
         )
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Raise what fails as an unreachable source, in git's words."""
-        try:
-            yield
-        except subprocess.CalledProcessError as error:
-            said = last_words(error)
-        except OSError as error:
-            said = str(error)
-        else:
-            return
-        msg = f"The past of {str(self._git.folder)!r} in git cannot be read: {said}."
-        raise SourceUnreachableError(msg)
+    def _told(self) -> AbstractContextManager[None]:
+        folder = str(self._git.folder)
+        return unreachable_as(lambda said: f"The past of {folder!r} in git cannot be read: {said}.")
 
 
 class CommitSource:

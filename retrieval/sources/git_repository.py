@@ -3,14 +3,13 @@
 import fcntl
 import hashlib
 import re
-import subprocess
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from retrieval.errors import DocumentRefusedError, SourceUnreachableError
+from retrieval.errors import DocumentRefusedError
 from retrieval.records import Body, Entry, Listing, Refusal, RefusalCode
 from retrieval.sources.folder import uri_from_path
 from retrieval.sources.git import TreeItem, list_tree
@@ -19,7 +18,7 @@ from retrieval.sources.git_command import (
     TIMEOUT_SECONDS,
     Blobs,
     Git,
-    last_words,
+    unreachable_as,
     without_credentials,
 )
 from retrieval.sources.patterns import DOCUMENTS, Patterns
@@ -123,23 +122,14 @@ class GitSource:
         arguments = ("rev-parse", "--verify", "--end-of-options", f"{self._ref}^{{commit}}")
         return self._git.call(*arguments).decode().strip()
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Raise whatever fails as an unreachable source, in git's words."""
-        try:
-            yield
-        except subprocess.CalledProcessError as error:
-            said = last_words(error)
-        except OSError as error:
-            said = str(error)
-        else:
-            return
+    def _told(self) -> AbstractContextManager[None]:
         below = f", folder {self._folder!r}," if self._folder else ""
-        msg = (
-            f"{self._ref!r} of the git repository {self._shown!r}{below} cannot be read: {said}. "
-            "Check the address, the branch and the access, then run it again."
+        return unreachable_as(
+            lambda said: (
+                f"{self._ref!r} of the git repository {self._shown!r}{below} cannot be read: "
+                f"{said}. Check the address, the branch and the access, then run it again."
+            )
         )
-        raise SourceUnreachableError(msg) from None  # git's words are all there is
 
 
 @dataclass(frozen=True)
