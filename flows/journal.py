@@ -169,10 +169,12 @@ class Journal:
         """Return every publication, newest last."""
         return tuple(_published(entry) for entry in self.entries(kb, _PUBLICATION))
 
-    def entries(self, kb: str, kind: str, *, key: str | None = None) -> tuple[Entry, ...]:
-        """Return the entries of one kind, newest last."""
+    def entries(
+        self, kb: str, kind: str, *, key: str | None = None, newest: int | None = None
+    ) -> tuple[Entry, ...]:
+        """Return the entries of one kind, or the `newest` so many of them, newest last."""
         with self._engine.connect() as connection:
-            rows = connection.execute(_select(kb, kind, key)).all()
+            rows = connection.execute(_select(kb, kind, key).limit(newest)).all()
         return tuple(_entry(row) for row in reversed(rows))
 
     def last(self, kb: str, kind: str, *, key: str | None = None) -> Entry | None:
@@ -181,9 +183,10 @@ class Journal:
             row = connection.execute(_select(kb, kind, key).limit(1)).first()
         return _entry(row) if row else None
 
-    def count(self, kb: str, kind: str) -> int:
-        """Return how many entries of one kind there are."""
-        matching = sa.select(sa.func.count()).where(_entries.c.kb == kb, _entries.c.kind == kind)
+    def count(self, kb: str, kind: str, *, after: int = 0) -> int:
+        """Return how many entries of one kind there are after a sequence number."""
+        of_kind = (_entries.c.kb == kb) & (_entries.c.kind == kind)
+        matching = sa.select(sa.func.count()).where(of_kind, _entries.c.sequence > after)
         with self._engine.connect() as connection:
             return int(connection.scalar(matching) or 0)
 

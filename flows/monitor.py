@@ -52,10 +52,8 @@ def monitor(desk: Desk, perform: Perform, *, ask: Ask = lambda _: None) -> Monit
 def past(desk: Desk, release: Release) -> History:
     """Return what the policy must know of the past: the last training, and what was tried."""
     verdicts = desk.journal.entries(desk.name, "verdict")
-    checks = desk.journal.entries(desk.name, "check")
-    newest = verdicts[-1].sequence if verdicts else 0
-    last = checks[-1].payload if checks else None
-    same = last is not None and last["reference"] == release.trained_on
+    last = desk.journal.last(desk.name, "check")
+    known = last is not None and last.payload["reference"] == release.trained_on
     tried = [
         f"version {v['version']} was not promoted ({v['reason']})"
         for v in (entry.payload for entry in verdicts)
@@ -66,8 +64,12 @@ def past(desk: Desk, release: Release) -> History:
     return History(
         retrained_at=tuple(entry.time for entry in verdicts),
         tried=tried[-1] if tried else None,
-        last_action=Action(last["action"]) if last and same else None,
-        checks_since=sum(check.sequence > newest for check in checks) if verdicts else None,
+        last_action=Action(last.payload["action"]) if last and known else None,
+        checks_since=(
+            desk.journal.count(desk.name, "check", after=verdicts[-1].sequence)
+            if verdicts
+            else None
+        ),
     )
 
 

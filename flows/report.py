@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from flows.desk import Desk
-from monitors.charts import Levels, TrendPoint
+from monitors.charts import SHOWN_CHECKS, Levels, TrendPoint
 from monitors.records import Action, Decision, DriftReport
 from monitors.report import drawn, write_report
 from retrieval.records import Snapshot
@@ -38,7 +38,7 @@ def _sampled(desk: Desk, side: str) -> pa.Table:
 
 def _trend(desk: Desk, report: DriftReport, decision: Decision) -> list[TrendPoint]:
     """Return the checks so far and this one; another reference means another champion."""
-    entries = desk.journal.entries(desk.name, "check")
+    entries = desk.journal.entries(desk.name, "check", newest=SHOWN_CHECKS)
     past = [entry for entry in entries if entry.payload["signals"]]
     references = [*(entry.payload["reference"] for entry in past), report.reference]
     retrained = [False, *(old != new for old, new in pairwise(references))]

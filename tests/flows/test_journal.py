@@ -190,3 +190,14 @@ def test_a_stored_release_of_the_first_format_still_loads(tmp_path: Path):
     assert serving is not None
     assert serving.release == release()
     assert serving.reason == "first release"
+
+
+def test_the_newest_entries_are_read_and_those_after_one_are_counted(journal: Journal):
+    entries = [journal.append("docs", "check", {"at": at}, time=NOW) for at in range(5)]
+    journal.append("help", "check", {"at": 9}, time=NOW)
+
+    newest = journal.entries("docs", "check", newest=2)
+
+    assert [entry.payload["at"] for entry in newest] == [3, 4]
+    assert journal.count("docs", "check", after=entries[2].sequence) == 2
+    assert journal.count("docs", "check", after=entries[4].sequence) == 0
