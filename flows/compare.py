@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from flows.changes import read_pair
 from flows.desk import open_desk
-from flows.measure import read_pair
 from flows.settings import load_settings
 from flows.steps import Perform
 from monitors.asking.full_text import search_in

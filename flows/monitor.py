@@ -12,7 +12,7 @@ from flows.champion import reconcile
 from flows.desk import Desk
 from flows.errors import FlowError
 from flows.journal import Fence
-from flows.measure import Measured, drift, keep_tests
+from flows.measure import Measured, check_drift, remember
 from flows.records import Check, MonitorOutcome, RefreshOutcome, Request
 from flows.refresh import refresh_under
 from flows.release import Release
@@ -85,8 +85,7 @@ def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
         )
         raise
     release = refreshed.published.release
-    reference = release.trained_on
-    measured = drift(desk, perform, reference, release.snapshot, past(desk, release), thorough=True)
+    measured = check_drift(desk, perform, release, past(desk, release))
     report, decision = measured.report, measured.decision
     page = _page(desk, perform, refreshed, measured)
     number = desk.journal.count(desk.name, "check") + 1
@@ -95,7 +94,7 @@ def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
         "Recording in MLflow", lambda _: desk.tracker.record_check(check, desk.now), retries=2
     )
     # What a look spent is written before the check: killed between, the next takes the same look.
-    keep_tests(desk.journal, desk.name, reference, measured, time=desk.now, fence=fence)
+    remember(desk, measured, fence)
     desk.journal.append(desk.name, "check", _entry(check, run_id), time=desk.now, fence=fence)
     return check, run_id
 

@@ -44,6 +44,13 @@ def take_tests(desk: Desk, pair: Pair, reference: str, *, play: bool) -> Tests:
     )
 
 
+def take_questions(desk: Desk, reference: str) -> Tests:
+    """Test the questions alone: the documents are those of the last check."""
+    signal, schedule = _test_questions(desk, reference)
+    signals = () if signal is None else (signal,)
+    return Tests(None, signals, () if schedule is None else (schedule,), None)
+
+
 def _played(pair: Pair) -> OwnNull | None:
     if incoming_content(pair) is None:
         return None

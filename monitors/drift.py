@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitors import attribution
@@ -47,13 +46,12 @@ def measure_drift(
     current_name: str,
     thresholds: Thresholds | None = None,
     topic: NewTopic | None = None,
-    samples: Sequence[Signal] = (),
 ) -> DriftReport:
     """Measure a pair; what needs vectors or a search is left out where it has none.
 
     The comparison is cumulative: give it the snapshot that the serving model was trained on,
     never yesterday's, or slow drift is never seen. What is only housekeeping is named and left
-    out of every signal. `topic` and `samples` are the tests of what truly is a sample.
+    out of every signal. `topic` is what the incoming documents were found to be about.
     """
     limits = thresholds or Thresholds()
     housekeeping = find_housekeeping(pair, folders=pair.folders)
@@ -71,7 +69,7 @@ def measure_drift(
         staleness=stale.share,
         staleness_low=stale.low,
         staleness_high=stale.high,
-        signals=(*map(_signal, shares), *tested, *samples),
+        signals=(*map(_signal, shares), *tested),
         documents=attribution.documents(pair.kinds, unseen),
         reference_chunks=pair.reference_chunks,
         current_chunks=pair.current_chunks,

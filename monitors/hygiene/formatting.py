@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from monitors.corpus import Corpus
-from monitors.hygiene.markup import Plain, is_marked_up, plain
+from monitors.corpus import Corpus, words
+from monitors.hygiene.markup import Plain, is_marked_up, plain, tokens
 
 # What converters write in words where a directive stood, by its meaning in Sphinx.
 _WRITTEN = frozenset((
@@ -73,6 +73,27 @@ def same_in_other_markup(one: str, other: str) -> bool:
     return _same(plain(one), plain(other))
 
 
+def same_in_other_flavour(one: str, other: str) -> bool:
+    r"""True where two texts in one markup say the same with other marks of that markup.
+
+    The words must be equal, in order, and so must what stands in the markup beside them, in any
+    order: a target of a link may go to the end of the text, but may be no other.
+
+    >>> same_in_other_flavour("# A\n[b](c.md) **d**", "A\n=\n[b][1] __d__\n\n[1]: c.md")
+    True
+    >>> same_in_other_flavour("[b](c.md)", "[b][1]\n\n[1]: d.md")
+    False
+    """
+    if any(not word.strip("_").isdigit() for word in _words(one) ^ _words(other)):
+        return False
+    before, now = plain(one), plain(other)
+    return (
+        before.words == now.words
+        and before.marks == now.marks
+        and _compared(one) == _compared(other)
+    )
+
+
 def changed_markup(one: str, other: str) -> bool:
     """True where only one of two texts has the marks of reStructuredText."""
     return is_marked_up(one) != is_marked_up(other)
@@ -95,6 +116,15 @@ def _same(one: Plain, other: Plain) -> bool:
     # A word of the markup may have gone here and come there; of the others the order counts.
     loose = {word for word in markup - _NEGATIONS if not _has_digit(word)} | either
     return _left(one, loose) == _left(other, loose)
+
+
+def _words(text: str) -> set[str]:
+    return {word.strip("_") for word in words(text)}
+
+
+def _compared(text: str) -> list[str]:
+    """Return the lone comparisons of a text, which might be quotes of Markdown elsewhere."""
+    return [token for token in tokens(text) if token in {"<", ">"}]
 
 
 def _left(text: Plain, dropped: set[str]) -> list[str]:

@@ -19,6 +19,7 @@ from monitors.hygiene.formatting import (
     full_text,
     left_over,
     passages,
+    same_in_other_flavour,
     same_in_other_markup,
 )
 from monitors.hygiene.markup import same_tokens
@@ -91,9 +92,8 @@ def _same_document(one: list[Passage], other: list[Passage]) -> HousekeepingKind
         return HousekeepingKind.FORMATTING
     if not (left[0].isascii() and left[1].isascii()) and same_but_for_encoding(*left):
         return HousekeepingKind.ENCODING
-    if changed_markup(*left) and same_in_other_markup(full_text(one), full_text(other)):
-        return HousekeepingKind.FORMATTING
-    return None
+    same = same_in_other_markup if changed_markup(*left) else same_in_other_flavour
+    return HousekeepingKind.FORMATTING if same(full_text(one), full_text(other)) else None
 
 
 def _find_known(pair: Pair, old: _Documents, new: _Documents, found: _Found) -> None:
@@ -130,9 +130,9 @@ def _same_renamed(before: str, now: str, one: str, other: str) -> HousekeepingKi
         return HousekeepingKind.FORMATTING if converted else HousekeepingKind.MOVED
     if same_but_for_encoding(one, other):
         return HousekeepingKind.ENCODING
-    if (converted or changed_markup(one, other)) and same_in_other_markup(one, other):
-        return HousekeepingKind.FORMATTING
-    return None
+    other_markup = converted or changed_markup(one, other)
+    same = same_in_other_markup if other_markup else same_in_other_flavour
+    return HousekeepingKind.FORMATTING if same(one, other) else None
 
 
 def _likely_pairs(gone: _Documents, came: _Documents) -> list[tuple[str, str]]:

@@ -57,20 +57,28 @@ _ASIDE = tuple(
         rf"^[ \t]*\.\. (?:{_UNREAD})::.*(?:\n[ \t]+:[\w-]+:.*)*",
         r"^[ \t]*\.\. _[^\n]+:(?:[ \t].*)?$|^__ .*$",
         r"^[ \t]*\.\. \|[^|\n]+\| \w+::.*(?:\n[ \t]+:[\w-]+:.*)*",
-        r"^[ \t]*\.\. \[[^\]\n]+\](?P<kept>.*)$|^\[\^[^\]\n]+\]:(?P<kept2>.*)$",
         r"^[ \t]*\.\. [\w:+.-]+::(?P<kept>.*)(?:\n[ \t]+:[\w-]+:.*)*",
-        r"^\[[^\]\n]+\]:[ \t]+\S.*$",
+        r"^ {0,3}\[[^\]\n]+\]:[ \t]+(?P<mark>\S.*)$",
         r"`(?P<kept>[^`<]*)<[^<>`]+>`(?:__?)?",
         r"\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:[ \t]+\"[^\"\n]*\")?\)",
         r"\[\^[^\]\n]+\]|\[(?:#?\w*|\*)\]_",
         r"\{(?:[#.:=]|\w+=\")[^{}]{0,400}\}",
-        r"(?<=\])\[[^\]\n]*\]",
         r"https?://[^\s<>()\[\]`\"']+",
-        r"</?[a-zA-Z][^<>]{0,1000}>",
+        r"</?[a-zA-Z](?:[^<>\n]|\n(?!\s*\n)){0,1000}>",
     )
 )
 # Converters count items that were marked with a hash.
-_ENUMERATOR = re.compile(r"(?m)^[ \t>]*(?:\d+|#)[.)](?=[ \t]|$)")
+_ENUMERATOR = re.compile(r"(?m)^(?P<indent>[ \t>]*)(?P<number>\d{1,3}|#)[.)](?=[ \t]|$)")
+# A footnote where it is explained: converters put it at the end, whatever stood behind it.
+_FOOTNOTE = re.compile(
+    r"(?m)^(?P<indent>[ \t]*)(?:\.\. (?P<rst>\[[^\]\n]+\])|(?P<md>\[\^[^\]\n]+\]):)"
+    r"(?P<note>.*(?:\n(?P=indent)[ \t]+\S.*)*)$"
+)
+# A link by its label, and where the label's target is given.
+_BY_LABEL = re.compile(r"(?<=\])\[([^\]\n]*)\]")
+_LABEL = re.compile(r"(?m)^ {0,3}\[([^\]\n]+)\]:[ \t]+\S")
+# A row of a table that is framed all round; its cells may go on for lines.
+_FRAMED_ROW = re.compile(r"(?m)(?<=[+-]\n)(?:[ \t]*\|.*\|[ \t]*\n)+(?=[ \t]*\+[-=+]+\+)")
 _ROLE = re.compile(r":(?P<role>[\w:+.-]+):`(?P<shown>[^`]*)`")
 
 
@@ -115,17 +123,20 @@ def plain(text: str) -> Plain:
     def take_off(match: re.Match[str]) -> str:
         kept = " ".join(value for name, value in match.groupdict().items()
                         if name.startswith("kept") and value)  # fmt: skip
-        aside.append(match[0])
+        aside.append(match.groupdict().get("mark") or match[0])
         return f" {kept} "
 
     def unnamed(match: re.Match[str]) -> str:
         aside.append(f"{match['role']} {match['shown']}")
         return f" `{match['shown']}` "
 
-    text = _ROLE.sub(unnamed, _folded(text))
+    text = _notes_last(_rows_unfolded(_folded(text)), aside)
+    labels = {"", *map(str.casefold, _LABEL.findall(text))}
+    text = _ROLE.sub(unnamed, text)
     for pattern in _ASIDE:
         text = pattern.sub(take_off, text)
-    text = _ENUMERATOR.sub(" ", text)
+    text = _BY_LABEL.sub(lambda link: " " if link[1].casefold() in labels else link[0], text)
+    text = _uncounted(text)
     read = _found(_RULE_LINE.sub("", html.unescape(text)))
     return Plain(
         tuple(word for word in read if word not in {"<", ">"}), frozenset(_found(" ".join(aside)))
@@ -135,6 +146,43 @@ def plain(text: str) -> Plain:
 def is_marked_up(text: str) -> bool:
     """True where roles, directives, labels or references of reStructuredText stand in it."""
     return _ROLE_OR_DIRECTIVE.search(text) is not None
+
+
+def _rows_unfolded(text: str) -> str:
+    """Return the text with each cell of a framed table in one piece, however it was wrapped."""
+
+    def unfolded(row: re.Match[str]) -> str:
+        lines = (line.strip().strip("|").split("|") for line in row[0].splitlines())
+        cells = zip_longest(*lines, fillvalue="")
+        return "".join(" ".join(part.strip() for part in cell) + "\n" for cell in cells)
+
+    return _FRAMED_ROW.sub(unfolded, text) if "+-" in text or "+=" in text else text
+
+
+def _notes_last(text: str, aside: list[str]) -> str:
+    """Return the text with its footnotes at the end, and put their labels aside."""
+    notes: list[str] = []
+
+    def take_out(match: re.Match[str]) -> str:
+        aside.append(match["rst"] or match["md"])
+        notes.append(match["note"])
+        return ""
+
+    return "\n\n".join([_FOOTNOTE.sub(take_out, text), *notes])
+
+
+def _uncounted(text: str) -> str:
+    """Take off the numbers that count the items of a list; one out of turn is said, and stays."""
+    last: dict[str, int] = {}
+
+    def count(match: re.Match[str]) -> str:
+        number = int(match["number"]) if match["number"] != "#" else 1
+        if number not in {1, last.get(match["indent"]), last.get(match["indent"], 0) + 1}:
+            return match[0]
+        last[match["indent"]] = number
+        return " "
+
+    return _ENUMERATOR.sub(count, text)
 
 
 def _folded(text: str) -> str:

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from flows.changes import read_pair
 from flows.desk import Desk
-from flows.measure import drift, read_pair
+from flows.measure import drift
 from flows.monitor import monitor
 from flows.refresh import refresh
 from flows.steps import quietly
