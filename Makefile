@@ -43,7 +43,6 @@ up: .venv/ready
 	$(BIN)/driftline $(if $(CONFIG),--config $(CONFIG)) up
 
 bench: .venv/ready
-	$(BIN)/python benchmarks/drift.py
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
 fix: .venv/ready

@@ -19,6 +19,8 @@ from pyarrow import feather
 from retrieval.folder_table import read_chunk_table
 from retrieval.sources.folder import FolderSource
 
+# What was asked of each version for a label.
+QUESTIONS = 300
 # What the measures read of a chunk.
 COLUMNS = ["uri", "headings", "ordinal", "text", "normal_digest", "document_digest"]
 
@@ -41,13 +43,15 @@ class ReleasePair:
     """Two versions of one project; `kind` is patch, minor, major, or cum for years apart.
 
     `stale` is the share of questions that the current version answers and the reference does not:
-    a difference of two counts out of 300, so a little under 0 where nothing changed.
+    a difference of two counts out of 300, so a little under 0 where nothing changed. `answered` is
+    how many of the 300 the current version answers.
     """
 
     reference: Release
     current: Release
     kind: str
     stale: float
+    answered: int
 
     @property
     def project(self) -> str:
@@ -85,6 +89,7 @@ def read_pairs(archives: Path, *, most: int | None) -> list[ReleasePair]:
             Release(each["project"], each["cur"]),
             each["kind"],
             each["cloze_stale"],
+            round(QUESTIONS * each["acc_cur"]),
         )
         for each in listed
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -27,7 +27,7 @@ HALVED_VERSIONS, SPLITS = 3, 10
 
 @dataclass(frozen=True, slots=True)
 class Halves:
-    """A version's documents cut in two at random: texts of one half, and of the other."""
+    """Chunks of two halves of a version's documents, which were dealt out at random."""
 
     one: tuple[str, ...]
     other: tuple[str, ...]
@@ -38,6 +38,7 @@ class VectorFile:
 
     def __init__(self, folder: Path) -> None:
         """Open the file of the installed model in `folder`, empty if there is none."""
+        folder.mkdir(parents=True, exist_ok=True)
         self._embedder = LocalEmbedder(locate(MODEL), cache=folder / "embedders")
         self._path = folder / f"drift-vectors-{self._embedder.fingerprint[:12]}.npz"
         self._rows: dict[str, int] = {}
@@ -66,13 +67,7 @@ class VectorFile:
         self.cpu_seconds += time.process_time() - began
         self._rows |= {digest: len(self._rows) + at for at, digest in enumerate(lacking)}
         self._vectors = np.vstack([self._vectors, made])
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            self._path,
-            digests=np.array(list(self._rows)),
-            vectors=self._vectors,
-            cpu_seconds=self.cpu_seconds,
-        )
+        self._keep()
 
     def vectors_of(self, texts: Sequence[str]) -> Vectors:
         """Return a row for each text, all of which are in the file."""
@@ -83,15 +78,26 @@ class VectorFile:
         """Return the vectors of two samples."""
         return Samples(self.vectors_of(one), self.vectors_of(other))
 
+    def _keep(self) -> None:
+        # Under another name first, so that a killed run leaves no half of it.
+        draft = self._path.with_suffix(".part.npz")
+        np.savez(
+            draft,
+            digests=np.array(list(self._rows)),
+            vectors=self._vectors,
+            cpu_seconds=np.array(self.cpu_seconds),
+        )
+        draft.replace(self._path)
 
-def lowest(table: pa.Table, most: int) -> tuple[str, ...]:
-    """Return at most so many distinct chunks, as an embedder reads them, in the order of a digest.
 
-    Nothing but chance orders digests, and what did not change is drawn from every version.
+def drawn(table: pa.Table, most: int) -> tuple[str, ...]:
+    """Return at most so many distinct chunks, as an embedder reads them.
+
+    Those with the lowest digests are drawn: chance orders them, and what did not change is drawn
+    from every version.
     """
     corpus = Corpus.from_table(table)
-    first = {digest: at for at, digest in reversed(list(enumerate(corpus.normal_digests)))}
-    return _embedded(corpus, [first[digest] for digest in sorted(first)[:most]])
+    return _embedded(corpus, _by_digest(corpus)[:most])
 
 
 def halves_of(tables: Tables, pairs: Sequence[ReleasePair], *, chunks: int) -> list[Halves]:
@@ -105,26 +111,26 @@ def halves_of(tables: Tables, pairs: Sequence[ReleasePair], *, chunks: int) -> l
     ]
 
 
-def _cut(table: pa.Table, most: int) -> list[Halves]:
-    """Draw whole documents until they hold so many chunks, and cut them in half at random."""
-    corpus, documents, room = Corpus.from_table(table), list[range](), most
-    ordered = sorted(corpus.documents(), key=lambda each: _digest(each[0]))
-    for chunks in (range(len(corpus))[each] for _, each in ordered):
-        if len(chunks) <= room:
-            documents.append(chunks)
-            room -= len(chunks)
-    found = []
+def _cut(table: pa.Table, most: int) -> Iterator[Halves]:
+    """Deal all documents out to two sides at random, and draw so many chunks of either."""
+    corpus = Corpus.from_table(table)
+    uris, ordered = sorted(set(corpus.uris)), _by_digest(corpus)
     for seed in range(SPLITS):
-        Random(seed).shuffle(shuffled := list(documents))  # noqa: S311 a draw, not a secret
-        middle = len(shuffled) // 2
-        parts = (shuffled[:middle], shuffled[middle:])
-        found.append(Halves(*(_embedded(corpus, [at for run in p for at in run]) for p in parts)))
-    return found
+        dealt = set(Random(seed).sample(uris, len(uris) // 2))  # noqa: S311 a draw, not a secret
+        one = [at for at in ordered if corpus.uris[at] in dealt][:most]
+        other = [at for at in ordered if corpus.uris[at] not in dealt][:most]
+        yield Halves(_embedded(corpus, one), _embedded(corpus, other))
 
 
 def _some(versions: list[Release]) -> list[Release]:
     places = np.linspace(0, len(versions) - 1, HALVED_VERSIONS).round().astype(int)
     return [versions[at] for at in dict.fromkeys(places.tolist())]
+
+
+def _by_digest(corpus: Corpus) -> list[int]:
+    """Return the position of each distinct text, ordered by its digest."""
+    first = {digest: at for at, digest in reversed(list(enumerate(corpus.normal_digests)))}
+    return [first[digest] for digest in sorted(first)]
 
 
 def _embedded(corpus: Corpus, positions: Iterable[int]) -> tuple[str, ...]:

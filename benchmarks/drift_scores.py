@@ -17,6 +17,7 @@ from monitors.records import Action
 STALE = 0.05
 LEAST_RHO, LEAST_AUC = 0.94, 0.99
 PATCH, MAJOR = "patch", "major"
+_DRAWS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class Judged:
 class Quality:
     """How some pairs were judged; nan where there were none to tell from.
 
-    `error` is the mean absolute one, `bias` the mean of estimate less label.
+    `error` is the mean absolute one, `bias` the mean of estimate less label. What the labels allow
+    is what `rho` and `auc` would be, on average, if each estimate were the truth and its label
+    drawn anew: 300 questions tell a share only so well.
     """
 
     pairs: int
@@ -47,7 +50,9 @@ class Quality:
     majors: int
     told_majors: int
     rho: float
+    rho_allowed: float
     auc: float
+    auc_allowed: float
     error: float
     bias: float
 
@@ -60,6 +65,7 @@ def quality(judged: Sequence[Judged]) -> Quality:
     labels = [each.pair.stale for each in judged]
     scores = [each.staleness for each in judged]
     off = np.subtract(scores, labels)
+    redrawn = [_relabelled(judged, seed) for seed in range(_DRAWS)]
     return Quality(
         pairs=len(judged),
         patches=kinds.count(PATCH),
@@ -68,7 +74,9 @@ def quality(judged: Sequence[Judged]) -> Quality:
         majors=kinds.count(MAJOR),
         told_majors=told.count(MAJOR),
         rho=rank_correlation(scores, labels),
+        rho_allowed=float(np.mean([rank_correlation(scores, each) for each in redrawn])),
         auc=area_under_curve(scores, labels),
+        auc_allowed=float(np.mean([area_under_curve(scores, each) for each in redrawn])),
         error=float(np.abs(off).mean()),
         bias=float(off.mean()),
     )
@@ -95,3 +103,18 @@ def area_under_curve(scores: Sequence[float], labels: Sequence[float]) -> float:
     if len(set(stale)) == 1:
         return math.nan
     return float(roc_auc_score(stale, scores))
+
+
+def _relabelled(judged: Sequence[Judged], seed: int) -> list[float]:
+    """Draw a label for each pair as if its estimate were the truth.
+
+    As many of the answered questions are stale as chance has it; and a few are answered from one
+    version and not from the other where nothing has changed: so many as on patch releases.
+    """
+    random = np.random.default_rng(seed)
+    asked = np.array([each.pair.answered for each in judged])
+    patches = [each.pair.stale for each in judged if each.pair.kind == PATCH]
+    restless = float(np.sqrt(np.mean(np.square(patches)))) if patches else 0.0
+    stale = random.binomial(asked, [each.staleness for each in judged])
+    found: list[float] = ((stale + np.round(random.normal(0, restless * asked))) / asked).tolist()
+    return found

@@ -89,12 +89,14 @@ _MEASURES = (
         f">= {LEAST_RHO}",
         lambda own: own.rho >= LEAST_RHO,
     ),
+    _Measure("… that the labels allow", lambda own: f"{own.rho_allowed:.3f}"),
     _Measure(
         "area under the curve",
         lambda own: f"{own.auc:.3f}",
         f">= {LEAST_AUC}",
         lambda own: own.auc >= LEAST_AUC,
     ),
+    _Measure("… that the labels allow", lambda own: f"{own.auc_allowed:.3f}"),
     _Measure("mean absolute error", lambda own: f"{own.error:.3f}"),
     _Measure("mean error", lambda own: f"{own.bias:+.3f}"),
 )
