@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from monitors.asking.searches import remembered, search_anew
 from monitors.pair import Outline, Pair, differ, pair_of
 from retrieval.records import Snapshot
-from retrieval.store import Index
+
+if TYPE_CHECKING:
+    from retrieval.store import Index
 
 
 @dataclass(frozen=True, slots=True)

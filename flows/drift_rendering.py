@@ -50,23 +50,24 @@ def drift_object(report: DriftReport, decision: Decision) -> dict[str, Any]:
 
 def drift_view(report: DriftReport, decision: Decision) -> RenderableType:
     """Show staleness, signals, what is behind them, facts that changed, and the decision."""
-    said = Text(f"{decision.action.value}: {decision.reason}", style="bold")
+    said = Text(f"{decision.action.value}: {printable(decision.reason)}", style="bold")
     if not report.signals:
         return said
     staleness = (
-        f"{report.reference} → {report.current}: staleness {percent(report.staleness)} "
+        f"{printable(report.reference)} → {printable(report.current)}: staleness {percent(report.staleness)} "
         f"[{percent(report.staleness_low)}, {percent(report.staleness_high)}]"
     )
     shown = [_documents(report)] if report.documents else []
     shown += [_edits(report)] if report.edits else []
-    return Group(Text(staleness), _signals(report), *shown, *_words(report), said)
+    asides = [*_words(report), *_housekeeping(report), *_triage(report)]
+    return Group(Text(staleness), _signals(report), *shown, *asides, said)
 
 
 def _signals(report: DriftReport) -> Table:
     table = Table("signal", "score", "threshold", "drifted")
     for signal in report.signals:
         drifted = "yes" if signal.drifted else "no"
-        table.add_row(signal.name, _score(signal), f"{signal.threshold:.3g}", drifted)
+        table.add_row(Text(printable(signal.name)), _score(signal), _threshold(signal), drifted)
     return table
 
 
@@ -76,6 +77,13 @@ def _score(signal: Signal) -> str:
     if signal.p_value is not None:
         return f"p = {signal.p_value:.2g}"
     return f"{signal.score:.3f}"
+
+
+def _threshold(signal: Signal) -> str:
+    """Return what the score is held against; the score of a test is one minus its p-value."""
+    if signal.p_value is not None:
+        return f"p ≤ {1 - signal.threshold:.2g}"
+    return f"{signal.threshold:.3g}"
 
 
 def _documents(report: DriftReport) -> Table:
@@ -103,6 +111,20 @@ def _words(report: DriftReport) -> list[Text]:
         )
         if found
     ]
+
+
+def _housekeeping(report: DriftReport) -> list[Text]:
+    return [
+        Text(
+            f"Housekeeping, {each.kind.value}: {len(each.uris):,} "
+            f"document{'s' * (len(each.uris) != 1)}, {printable(each.reason)}"
+        )
+        for each in report.housekeeping
+    ]
+
+
+def _triage(report: DriftReport) -> list[Text]:
+    return [Text(f"Index or weights: {printable(report.triage.reason)}")] if report.triage else []
 
 
 def _short(text: str) -> str:

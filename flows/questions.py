@@ -107,18 +107,18 @@ def measure_questions(desk: Desk, found: Sample, look: Look) -> Signal:
 
 
 def _signal(test: PermutationTest, look: Look, found: Sample) -> Signal:
+    """Return the test as a signal: as for new topics, one minus p grows with the evidence."""
     days = len({asked.day for asked in found.since})
     counted = f"{len(found.since):,} questions on {days} days since the reference"
     ignored = f"; {found.unread} lines of the file could not be read" if found.unread else ""
     if test.p_value is None:
         reason = f"{counted}, not tested: {test.reason}{ignored}"
-        return Signal("questions", None, look.level, drifted=False, reason=reason)
+        return Signal("questions", None, 1 - look.level, drifted=False, reason=reason)
     alarm = alarms(look, test.p_value)
     verdict = "are about other things than before" if alarm else "are about the same as before"
     reason = f"{counted} {verdict} (p = {test.p_value:.2g}, level {look.level:.2g}){ignored}"
-    return Signal(
-        "questions", test.statistic, look.level, alarm, reason=reason, p_value=test.p_value
-    )
+    p_value, threshold = test.p_value, 1 - look.level
+    return Signal("questions", 1 - p_value, threshold, alarm, reason=reason, p_value=p_value)
 
 
 def _asked(entry: dict[str, str], keys: Questions) -> Asked:

@@ -81,7 +81,7 @@ def _test_questions(desk: Desk, reference: str) -> tuple[Signal | None, Schedule
     look = schedule.look(found.content)
     if look.held_back:
         reason = f"not tested: {look.held_back}"
-        return Signal("questions", None, 0.0, drifted=False, reason=reason), None
+        return Signal("questions", None, 1.0, drifted=False, reason=reason), None
     signal = measure_questions(desk, found, look)
     taken = signal.p_value is not None
     return signal, schedule.after(look, found.content) if taken else None
