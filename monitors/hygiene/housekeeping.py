@@ -19,6 +19,7 @@ from monitors.hygiene.formatting import (
     full_text,
     left_over,
     passages,
+    same_but_for_numbers,
     same_in_other_flavour,
     same_in_other_markup,
 )
@@ -92,16 +93,26 @@ def _same_document(one: list[Passage], other: list[Passage]) -> HousekeepingKind
         return HousekeepingKind.FORMATTING
     if not (left[0].isascii() and left[1].isascii()) and same_but_for_encoding(*left):
         return HousekeepingKind.ENCODING
-    same = same_in_other_markup if changed_markup(*left) else same_in_other_flavour
-    return HousekeepingKind.FORMATTING if same(full_text(one), full_text(other)) else None
+    if changed_markup(*left):
+        same = same_in_other_markup(full_text(one), full_text(other))
+    else:
+        # Most edits change a word of what is left over, and need no reading of the whole.
+        same = same_but_for_numbers(*left) and same_in_other_flavour(
+            full_text(one), full_text(other)
+        )
+    return HousekeepingKind.FORMATTING if same else None
 
 
 def _find_known(pair: Pair, old: _Documents, new: _Documents, found: _Found) -> None:
-    """Name documents that came though every text of theirs stood in the reference."""
+    """Name documents that came though every text of theirs stood in the reference.
+
+    Not those that only got another ending: they were converted, which is seen by both names.
+    """
     origins = {passage.digest for uri in old.keys() - new.keys() for passage in old[uri]}
+    gone = {_path(uri): {each.digest for each in old[uri]} for uri in old.keys() - new.keys()}
     for uri in new.keys() - old.keys():
         held = {passage.digest for passage in new[uri]}
-        if held <= pair.reference_digests:
+        if held <= pair.reference_digests and held != gone.get(_path(uri)):
             moved = held <= origins
             found.name(HousekeepingKind.MOVED if moved else HousekeepingKind.DUPLICATED, uri)
 
@@ -131,8 +142,11 @@ def _same_renamed(before: str, now: str, one: str, other: str) -> HousekeepingKi
     if same_but_for_encoding(one, other):
         return HousekeepingKind.ENCODING
     other_markup = converted or changed_markup(one, other)
-    same = same_in_other_markup if other_markup else same_in_other_flavour
-    return HousekeepingKind.FORMATTING if same(one, other) else None
+    if other_markup:
+        same = same_in_other_markup(one, other)
+    else:
+        same = same_but_for_numbers(one, other) and same_in_other_flavour(one, other)
+    return HousekeepingKind.FORMATTING if same else None
 
 
 def _likely_pairs(gone: _Documents, came: _Documents) -> list[tuple[str, str]]:
@@ -141,8 +155,8 @@ def _likely_pairs(gone: _Documents, came: _Documents) -> list[tuple[str, str]]:
     The same path but for its ending comes first. Then words vote that stand in one document only
     on either side: one vote a word, so the time is linear.
     """
-    paths = {str(PurePosixPath(uri).with_suffix("")): uri for uri in gone}
-    same = ((paths.get(str(PurePosixPath(now).with_suffix(""))), now) for now in came)
+    paths = {_path(uri): uri for uri in gone}
+    same = ((paths.get(_path(now)), now) for now in came)
     pairs = {before: now for before, now in same if before is not None}
     owner, votes = _only_in(gone), Counter[tuple[str, str]]()
     for word, now in _only_in(came).items():
@@ -154,6 +168,11 @@ def _likely_pairs(gone: _Documents, came: _Documents) -> list[tuple[str, str]]:
             pairs[before] = now
             taken.add(now)
     return list(pairs.items())
+
+
+def _path(uri: str) -> str:
+    """Return a document's path without its ending."""
+    return str(PurePosixPath(uri).with_suffix(""))
 
 
 def _only_in(documents: _Documents) -> dict[str, str]:

@@ -77,8 +77,10 @@ _FOOTNOTE = re.compile(
 # A link by its label, and where the label's target is given.
 _BY_LABEL = re.compile(r"(?<=\])\[([^\]\n]*)\]")
 _LABEL = re.compile(r"(?m)^ {0,3}\[([^\]\n]+)\]:[ \t]+\S")
-# A row of a table that is framed all round; its cells may go on for lines.
-_FRAMED_ROW = re.compile(r"(?m)(?<=[+-]\n)(?:[ \t]*\|.*\|[ \t]*\n)+(?=[ \t]*\+[-=+]+\+)")
+# A row of a table that is framed all round; its cells may go on for lines, and chunks end there.
+_FRAMED_ROW = re.compile(
+    r"(?m)(?:(?<=\+\n)|(?<=\+\n\n))(?:[ \t]*\|.*\|[ \t]*\n{1,2})+(?=[ \t]*\+[-=+]+\+)"
+)
 _ROLE = re.compile(r":(?P<role>[\w:+.-]+):`(?P<shown>[^`]*)`")
 
 
