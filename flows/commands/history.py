@@ -69,6 +69,7 @@ def _status_view(payload: dict[str, Any]) -> Table:
             str(kb["documents"]),
             kb["last_check"] or "never",
             stale,
-            Text(f"{kb['decision']}: {kb['reason']}" if kb["decision"] else ""),
+            # The first sentence says why; the rest stands in the check.
+            Text(f"{kb['decision']}: {kb['reason'].partition('. ')[0]}" if kb["decision"] else ""),
         )
     return table

@@ -20,7 +20,7 @@ LEADING = "unseen_shingles"
 # At 5-8 % users notice; replayed over three projects' releases, 0.055 beats a calendar of as many
 # retrainings in mean and in worst staleness, 0.0675 to 0.08 in the worst alone (docs/drift.md).
 RETRAIN = 0.055
-# Patch releases are estimated at 0 and the weakest of 13 major ones at 0.020; an estimate under
+# Patch releases are estimated at 0 and the weakest of 13 major ones at 0.018; an estimate under
 # 0.005 is 0. Between, on the scale of their ratio.
 WATCH = 0.011
 
@@ -73,13 +73,13 @@ class RetrainPolicy:
     watch: float | None = None
     retrain: float | None = None
     # A fifth of the level: the noise of a measurement that is repeated on nearly the same text is
-    # far under the 0.055 by which the estimate misses the truth, and 0.2 x 0.08 is 0.016.
+    # far under the 0.055 by which the estimate misses the truth, and 0.2 x 0.055 is 0.011.
     hysteresis: float = 0.2
     # So that no single measurement spends money.
     agreeing: int = 1
     # Under eight chunks a share means little: one edited chunk is over every level.
     minimum_chunks: int = 8
-    # Measured from the champion, 7-9 retrainings came in years (docs/drift.md): no pause is
+    # Measured from the champion, 2-10 retrainings came in years (docs/drift.md): no pause is
     # needed until a training costs more than it buys.
     cooldown: timedelta = timedelta(0)
     # Checks that must lie between two retrainings, whatever the clock says.

@@ -35,6 +35,7 @@ _NEAR = 4
 
 # A line of so many gaps between words that ends like a sentence is prose.
 _SENTENCE = 4
+_DIGEST = re.compile(r"[0-9a-f]{7,64}")
 _PLURAL = re.compile(r"\w{3,}s")
 
 # So many entries that each take their neighbour's fact are a list that moved along by one; and a
@@ -102,8 +103,14 @@ def _ordered(edits: Sequence[FactualEdit]) -> tuple[FactualEdit, ...]:
     for at, edit in enumerate(edits):
         change = (edit.kind, edit.was, edit.now)
         seen[change] += 1
-        ranked.append(((seen[change] > 1, _RANKS[edit.kind], not _is_prose(edit), at), edit))
+        place = (seen[change] > 1, _is_digest(edit), _RANKS[edit.kind], not _is_prose(edit), at)
+        ranked.append((place, edit))
     return tuple(edit for _, edit in sorted(ranked, key=lambda entry: entry[0]))
+
+
+def _is_digest(edit: FactualEdit) -> bool:
+    """Tell whether what changed is a hash, of a commit or a file: nobody acts on one."""
+    return _DIGEST.fullmatch(edit.now) is not None and not edit.now.isdigit()
 
 
 def _is_prose(edit: FactualEdit) -> bool:

@@ -227,3 +227,12 @@ def test_hostile_text_takes_no_longer_than_its_length(hostile: str):
 
     # Linear work takes under half a second here; anything quadratic in 10**6 takes hours.
     assert time.process_time() - started < 10
+
+
+def test_a_hash_is_told_after_what_people_act_on():
+    was = "Fixed in commit ``5eddc68``.\n\nWait 30 days before you ask again."
+    now = "Fixed in commit ``5eddc68b63``.\n\nWait 14 days before you ask again."
+
+    found = compared(was, now)
+
+    assert [edit.now for edit in found.edits] == ["14 days", "5eddc68b63"]
