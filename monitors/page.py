@@ -13,21 +13,27 @@ import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from monitors import charts
 from monitors.charts import Levels, TrendPoint
+from monitors.decision.reasons import figure
 from monitors.records import Decision, DriftReport, FactualEdit, Part
 from monitors.wording import percent, printable
 
 # A version or a date is one token: "3.9" became "3.10", not "9" "10".
 _TOKEN = re.compile(r"\s+|\w+(?:[.:-]\w+)*|[^\w\s]")
+# Sentences of a reason begin with a capital or a count; what stands after "e.g." does not.
+_SENTENCE = re.compile(r"\. (?=[A-Z0-9])")
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 # A sentence longer than this is no sentence; a reader wants the place of the change.
 _LONGEST = 400
 _AROUND = 60
+# From so many on, the next larger unit says it better.
+_LONG_SECONDS = _LONG_MINUTES = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ def render(
         title=title,
         report=report,
         decision=decision,
+        reasons=told(decision.reason),
         levels=levels,
         gauge=charts.gauge(report, levels),
         trend=charts.trend(trend, levels) if trend else None,
@@ -88,6 +95,27 @@ def marked(edit: FactualEdit) -> Marked:
         old += [Span("".join(was[from_:to]), changed)] if to > from_ else []
         new += [Span("".join(now[new_from:new_to]), changed)] if new_to > new_from else []
     return Marked(edit, tuple(old), tuple(new))
+
+
+def told(reason: str) -> list[str]:
+    """Return the sentences of a reason as a person would write them.
+
+    >>> told("staleness 2 % is over 1 %. Two files moved, e.g. a.md")
+    ['Staleness 2 % is over 1 %.', 'Two files moved, e.g. a.md.']
+    """
+    return [f"{each[:1].upper()}{each[1:]}." for each in _SENTENCE.split(reason.rstrip("."))]
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that people would use.
+
+    >>> duration(40), duration(600), duration(5400)
+    ('40 s', '10 min', '1.5 h')
+    """
+    if seconds < _LONG_SECONDS:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < _LONG_MINUTES else f"{minutes / 60:,.1f} h"
 
 
 def script_digests(page: str) -> list[str]:
@@ -126,7 +154,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = percent
+    environment.filters |= {"percent": percent, "figure": partial(figure, digits=1)}
+    environment.filters["duration"] = duration
     return environment
 
 

@@ -27,8 +27,8 @@ from monitors.signals.shingles import SIZE, hashes
 MOST = 120
 # So many fresh chunks are read for sentences at most: they tell the share of fresh ones to 3 %.
 _READ = 1_200
-# Of chunks that are not fresh, so many: they tell how many sentences stand in the rest to 5 %.
-_COUNTED = 500
+# Of chunks that are not fresh, so many: they tell how many sentences stand in the rest to 7 %.
+_COUNTED = 300
 # Fewer words hold no question; longer "sentences" are tables and lists.
 _FEWEST_WORDS, _MOST_WORDS = 6, 60
 # A minified file is no sentence either, and would make the patterns below slow.

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from monitors.corpus import Corpus, words
 from monitors.pair import Pair
 
+# Chunks that did not change, in documents that did.
+_SAMPLED = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -43,12 +46,14 @@ def measure(pair: Pair) -> Vocabulary:
     fresh = _counted(pair.current, pair.fresh)
     gone = _counted(pair.reference, pair.gone)
     lacking = set(pair.gone)
-    both = _counted(pair.reference, (at for at in range(len(pair.reference)) if at not in lacking))
+    kept = [at for at in range(len(pair.reference)) if at not in lacking]
+    both = _counted(pair.reference, read := kept[:: max(1, len(kept) // _SAMPLED)])
     steady = _counted(pair.steady, range(len(pair.steady)))
     unread = max(0, pair.current_chunks - len(pair.current))
     weight = unread / len(pair.steady) if len(pair.steady) else 0.0
     numbers = {word: at for at, word in enumerate({**fresh, **gone, **both, **steady})}
-    shared = _vector(both, numbers) + weight * _vector(steady, numbers)
+    shared = len(kept) / max(1, len(read)) * _vector(both, numbers)
+    shared += weight * _vector(steady, numbers)
     before, now = shared + _vector(gone, numbers), shared + _vector(fresh, numbers)
     if not before.sum() or not now.sum():
         return Vocabulary(0.0, 0.0)
