@@ -59,7 +59,9 @@ def refresh(kb: str, accept: str = "") -> str:
     with open_desk(load_settings(), kb, now=_scheduled_time()) as desk:
         outcome = refresh_index(desk, as_task, accept=accept or None)
     card = cards.refresh_card(outcome)
-    create_markdown_artifact(card, key=f"refresh-{kb}", description=outcome.published.reason)
+    create_markdown_artifact(
+        card, key=artifact_key("refresh", kb), description=outcome.published.reason
+    )
     return outcome.published.release.id
 
 
@@ -102,7 +104,7 @@ def retrain(
         )
     verdict = "promoted" if outcome.verdict.promote else "not promoted"
     text = f"Version {outcome.version} {verdict}: {outcome.verdict.reason}"
-    create_markdown_artifact(cards.escape(text), key=f"retrain-{kb}")
+    create_markdown_artifact(cards.escape(text), key=artifact_key("retrain", kb))
     return text
 
 
@@ -133,6 +135,15 @@ def as_task(title: str, work: Callable[[OnProgress], T], *, retries: int = 0) ->
         persist_result=False,
     )
     return performed()
+
+
+def artifact_key(kind: str, kb: str) -> str:
+    """Return the name of a timeline of artifacts; Prefect knows no underscores in it.
+
+    >>> artifact_key("check", "my_docs")
+    'check-my-docs'
+    """
+    return f"{kind}-{kb}".replace("_", "-")
 
 
 def ask_deployment(request: Request) -> str | None:
@@ -208,7 +219,10 @@ def _show(kb: str, outcome: MonitorOutcome) -> None:
     """Leave the check where people look in Prefect: the log, and a timeline of artifacts."""
     check = outcome.check
     get_run_logger().info("%s: %s", check.decision.action.value, check.decision.reason)
-    card = cards.check_card(check)
-    create_markdown_artifact(card, key=f"check-{kb}", description=cards.check_title(check))
+    create_markdown_artifact(
+        cards.check_table(check),
+        key=artifact_key("check", kb),
+        description=cards.check_title(check),
+    )
     if outcome.requested:
         get_run_logger().info("Retraining asked for: %s", outcome.requested)

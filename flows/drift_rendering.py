@@ -53,10 +53,9 @@ def drift_view(report: DriftReport, decision: Decision) -> RenderableType:
     said = Text(f"{decision.action.value}: {printable(decision.reason)}", style="bold")
     if not report.signals:
         return said
-    staleness = (
-        f"{printable(report.reference)} → {printable(report.current)}: staleness {percent(report.staleness)} "
-        f"[{percent(report.staleness_low)}, {percent(report.staleness_high)}]"
-    )
+    sides = f"{printable(report.reference)} → {printable(report.current)}"
+    low, high = percent(report.staleness_low), percent(report.staleness_high)
+    staleness = f"{sides}: staleness {percent(report.staleness)} [{low}, {high}]"
     shown = [_documents(report)] if report.documents else []
     shown += [_edits(report)] if report.edits else []
     asides = [*_words(report), *_housekeeping(report), *_triage(report)]
@@ -115,10 +114,7 @@ def _words(report: DriftReport) -> list[Text]:
 
 def _housekeeping(report: DriftReport) -> list[Text]:
     return [
-        Text(
-            f"Housekeeping, {each.kind.value}: {len(each.uris):,} "
-            f"document{'s' * (len(each.uris) != 1)}, {printable(each.reason)}"
-        )
+        Text(f"Housekeeping, {each.kind.value}: {printable(each.reason)}")
         for each in report.housekeeping
     ]
 

@@ -72,7 +72,8 @@ def check_drift(desk: Desk, perform: Perform, release: Release, history: History
         report = _with(kept.report, tests.signals)
         decision = _decide(desk, report, history)
         told = decision.action in {Action.WATCH, Action.RETRAIN}
-        if told and kept.surprise is None:
+        # What could not be measured is asked for again: the cure may have come since.
+        if told and (kept.surprise is None or kept.surprise.score is None):
             seen = seen or _read(desk, perform, reference, current)
             kept = replace(kept, surprise=_surprise(desk, perform, seen))
     except SnapshotMissingError:

@@ -229,16 +229,27 @@ class TrainingRun:
 
 
 def _check_metrics(check: Check) -> dict[str, float]:
-    report, cost = check.report, check.decision.cost
+    cost = check.decision.cost
+    known = {} if cost is None or cost.seconds is None else {"decision/cost_seconds": cost.seconds}
+    return {
+        **_drift_metrics(check.report),
+        **known,
+        "decision/level": _LEVELS[check.decision.action.value],
+        "decision/champion_version": check.refresh.published.release.model_version,
+        **_refresh_metrics(check.refresh),
+    }
+
+
+def _drift_metrics(report: DriftReport) -> dict[str, float]:
+    """Return what was measured: a check that could not measure leaves a gap, never a zero."""
+    if not report.signals:
+        return {}
     measured = {
         f"drift/{signal.name}{part}": value
         for signal in report.signals
         for part, value in (("", signal.score), ("_low", signal.low), ("_high", signal.high))
     }
-    measured |= {
-        "drift/triage_cured": report.triage.cured if report.triage else None,
-        "decision/cost_seconds": cost.seconds if cost else None,
-    }
+    measured["drift/triage_cured"] = report.triage.cured if report.triage else None
     return {
         "drift/staleness": report.staleness,
         "drift/staleness_low": report.staleness_low,
@@ -246,9 +257,6 @@ def _check_metrics(check: Check) -> dict[str, float]:
         "drift/edits": report.edits_found,
         "drift/housekeeping_documents": sum(len(each.uris) for each in report.housekeeping),
         **{name: value for name, value in measured.items() if value is not None},
-        "decision/level": _LEVELS[check.decision.action.value],
-        "decision/champion_version": check.refresh.published.release.model_version,
-        **_refresh_metrics(check.refresh),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from monitors import attribution
 from monitors.calibration import Features, estimate
 from monitors.decision.policy import Thresholds
+from monitors.decision.reasons import figure
 from monitors.decision.triage import triage
 from monitors.hygiene.housekeeping import find_housekeeping
 from monitors.pair import Pair
@@ -101,8 +102,8 @@ def _shares(
         _Share("unseen_shingles", unseen.share, limits.unseen_shingles,
                "of all runs of five words are not in the reference"),
         _Share("changed_chunks", changed.changed, limits.changed_chunks,
-               f"of the current chunks are new or changed ({changed.new:.1%} say something new, "
-               f"{changed.edited:.1%} edit what stood there)"),
+               f"of the current chunks are new or changed ({figure(changed.new, 1)} say something "
+               f"new, {figure(changed.edited, 1)} edit what stood there)"),
         _Share("removed_chunks", digests.measure_removed(pair), limits.removed_chunks,
                "of the reference chunks are gone or changed"),
         _Share("novelty", novelty.measure(pair), limits.novelty,
@@ -134,7 +135,7 @@ def _signal(measured: _Share) -> Signal:
         score,
         threshold,
         drifted=score >= threshold,
-        reason=f"{score:.1%} {measured.meaning}, which {relation} {threshold:.0%}",
+        reason=f"{figure(score, 1)} {measured.meaning}, which {relation} {figure(threshold, 1)}",
         low=measured.low,
         high=measured.high,
     )

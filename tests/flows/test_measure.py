@@ -1,12 +1,13 @@
 """Measuring between two snapshots of an index, and what is decided where one is gone."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
 
 from flows.changes import read_pair
 from flows.desk import Desk
-from flows.measure import drift
+from flows.measure import check_drift, drift
 from flows.monitor import monitor
 from flows.refresh import refresh
 from flows.steps import quietly
@@ -14,7 +15,7 @@ from monitors.decision.policy import History
 from monitors.records import Action
 from retrieval.errors import SnapshotMissingError
 from retrieval.records import Snapshot
-from tests.flows.conftest import Place
+from tests.flows.conftest import HANDBOOK, Place
 
 TIDES = "# Tides\n\nThe sea rises twice a day, in a slow rhythm that the moon sets.\n"
 
@@ -71,3 +72,51 @@ def test_a_reference_that_was_cleaned_up_is_a_decision_in_words(place: Place, de
 def test_a_reference_that_never_was_is_an_error(desk: Desk):
     with pytest.raises(SnapshotMissingError, match="docs@99"):
         drift(desk, quietly, "docs@99", desk.release().release.snapshot, History())
+
+
+@pytest.fixture
+def moved(place: Place) -> Place:
+    """Put other documents beside the known ones, so that drift is told."""
+    shutil.copytree(HANDBOOK / "devices", place.docs / "devices")
+    return place
+
+
+def said_of_surprise(place: Place, passages: int) -> str | None:
+    """Return the reason of a check's surprise signal, None if it carries none."""
+    surprise = f"[kb.docs.surprise]\npassages = {passages}\n"
+    place.configure(f'[kb.docs.source]\npath = "docs"\n{surprise}')
+    with place.desk() as desk:
+        release = refresh(desk, quietly).published.release
+        signal = check_drift(desk, quietly, release, History()).report.signal("surprise")
+    return signal.reason if signal else None
+
+
+@pytest.mark.usefixtures("warm")
+def test_where_drift_is_told_the_champion_is_asked(moved: Place):
+    # One passage is too few for a figure, so that no model is loaded to say so.
+    said = said_of_surprise(moved, 1)
+
+    assert said is not None
+    assert said.startswith("not measured: 1 passage")
+
+
+@pytest.mark.usefixtures("warm")
+def test_no_passages_switch_the_question_off(moved: Place):
+    assert said_of_surprise(moved, 0) == "not measured: it is switched off"
+
+
+@pytest.mark.usefixtures("warm")
+def test_where_nothing_is_told_the_champion_is_left_alone(place: Place):
+    assert said_of_surprise(place, 1) is None
+
+
+@pytest.mark.usefixtures("warm")
+def test_a_measurement_by_hand_leaves_the_champion_alone(moved: Place):
+    with moved.desk() as desk:
+        reference = desk.release().release.trained_on
+        current = refresh(desk, quietly).published.release.snapshot
+
+        measured = drift(desk, quietly, reference, current, History())
+
+    assert measured.decision.action is not Action.NONE
+    assert measured.report.signal("surprise") is None

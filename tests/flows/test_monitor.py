@@ -66,7 +66,10 @@ def test_drift_asks_for_one_retraining_of_the_published_snapshot(place: Place, d
 
 
 def test_in_approve_mode_a_retraining_waits_for_a_person(place: Place):
-    place.configure('[kb.docs.source]\npath = "docs"\n[kb.docs.policy]\nmode = "approve"\n')
+    place.configure(
+        '[kb.docs.source]\npath = "docs"\n[kb.docs.policy]\nmode = "approve"\n'
+        "[kb.docs.surprise]\npassages = 0\n"
+    )
     move_the_corpus(place)
 
     def ask(request: Request) -> str:

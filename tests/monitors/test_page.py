@@ -1,64 +1,17 @@
 """The page of a check: escaped to the last word, offline, and saying what was measured."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from lxml import html
 
-from monitors.charts import Levels
-from monitors.page import marked, render
-from monitors.records import (
-    Action,
-    ChangeKind,
-    Cost,
-    Decision,
-    DocumentDrift,
-    DriftReport,
-    FactKind,
-    FactualEdit,
-    Housekeeping,
-    HousekeepingKind,
-    NewTopic,
-    Part,
-    PartDrift,
-    Signal,
-    TopicDocument,
-    Triage,
-    WordDrift,
-)
+from monitors.charts import Levels, TrendPoint
+from monitors.page import duration, marked, render
+from monitors.records import Action, Cost, Decision, FactKind, FactualEdit, Signal
+from tests.monitors.reports import HOSTILE, report_saying
 
 LEVELS = Levels(watch=0.03, retrain=0.09)
-HOSTILE = {
-    "script": "<script>alert(1)</script>",
-    "attribute": '"><img src=x onerror=alert(1)>',
-    "quote": "' onload='alert(1)",
-    "frame": "</iframe></svg></style><script>alert(1)</script>",
-    "link": "javascript:alert(1)",
-    "template": "{{ 7 * 7 }}{% include 'x' %}",
-    "bidi": "a\u202eb",
-    "nul": "a\x00b",
-}
-
-
-def report_saying(text: str) -> DriftReport:
-    """Return a report whose every free text is `text`."""
-    return DriftReport(
-        reference=text,
-        current=text,
-        staleness=0.1,
-        signals=(Signal(text, 0.2, 0.1, drifted=True, reason=text),),
-        documents=(DocumentDrift(text, 1.0, ChangeKind.EDITED),),
-        reference_chunks=10,
-        current_chunks=12,
-        parts=tuple(PartDrift(part, text, 1.0, 1) for part in Part),
-        words_came=(WordDrift(text, 0, 3),),
-        words_went=(WordDrift(text, 3, 0),),
-        edits=(FactualEdit(text, FactKind.NUMBER, text, text, f"{text} 1", f"{text} 2"),),
-        edits_found=1,
-        housekeeping=(Housekeeping(HousekeepingKind.MOVED, (text,), text),),
-        topic=NewTopic(0.5, 0.05, (TopicDocument(text, 0.1, unusual=False),), (text,), text),
-        triage=Triage(4, 0.5, text),
-    )
 
 
 def page_saying(text: str) -> str:
@@ -125,3 +78,84 @@ def test_a_report_with_nothing_in_it_is_a_page():
     page = render(bare, Decision(Action.BLOCKED, "no reference"), levels=LEVELS, title="t")
 
     assert "Blocked" in html.fromstring(page).text_content()
+
+
+def test_a_reason_is_told_in_sentences():
+    page = render(
+        report_saying("x"),
+        Decision(Action.WATCH, "it moved, e.g. '5' in a.md. 7 facts changed. Not measured: b"),
+        levels=LEVELS,
+        title="t",
+    )
+
+    decision = html.fromstring(page).xpath("//section[contains(@class, 'decision')]")[0]
+    assert decision.xpath("p/text()") == ["It moved, e.g. '5' in a.md."]
+    assert decision.xpath("ul/li/text()") == ["7 facts changed.", "Not measured: b."]
+
+
+def test_levels_are_written_with_the_digits_that_the_reason_has():
+    page = render(
+        report_saying("x"), Decision(Action.NONE, ""), levels=Levels(0.011, 0.055), title="t"
+    )
+
+    assert "watch from 1.1 %" in page
+    assert "retrain from 5.5 %" in page
+
+
+@pytest.mark.parametrize(
+    ("signal", "told"),
+    [
+        (Signal("novelty", 0.1234, 0.05, drifted=True, reason="r"), "novelty 0.123 0.05 drifted r"),
+        (
+            Signal("novelty", None, 0.05, drifted=False, reason="r"),
+            "novelty \N{EN DASH} \N{EN DASH} not measured r",
+        ),
+        (
+            Signal("new_topics", 0.97, 0.9815, drifted=False, reason="r", p_value=0.03),
+            "new topics p = 0.03 p ≤ 0.018 calm r",
+        ),
+    ],
+    ids=["a-share", "not-measured", "a-test"],
+)
+def test_a_signal_is_told_with_what_it_is_held_against(signal: Signal, told: str):
+    page = render(
+        replace(report_saying("x"), signals=(signal,)),
+        Decision(Action.NONE, "calm"),
+        levels=LEVELS,
+        title="t",
+    )
+
+    (row,) = html.fromstring(page).xpath("//table[@class='signals']/tbody/tr")
+    assert " ".join(" ".join(row.itertext()).split()) == told
+
+
+@pytest.mark.parametrize(("edits", "more"), [(12, []), (13, ["1 more"])], ids=["all", "one-more"])
+def test_the_first_facts_are_shown_and_the_rest_can_be_opened(edits: int, more: list[str]):
+    report = report_saying("x")
+    many = replace(report, edits=report.edits * edits, edits_found=edits)
+
+    page = render(many, Decision(Action.NONE, "calm"), levels=LEVELS, title="t")
+
+    assert html.fromstring(page).xpath("//details/summary/text()") == more
+    assert len(html.fromstring(page).xpath("//table[@class='facts']/tbody/tr")) == edits
+
+
+def test_one_check_alone_has_no_chart():
+    start = datetime(2026, 5, 4, tzinfo=UTC)
+    points = [TrendPoint(start + timedelta(days=day), 0.1, Action.NONE) for day in range(2)]
+    decision = Decision(Action.NONE, "calm")
+
+    alone, two = (
+        render(report_saying("x"), decision, levels=LEVELS, trend=points[:count], title="t")
+        for count in (1, 2)
+    )
+
+    assert "Over the last" not in alone
+    assert "Over the last 2 checks" in two
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(89, "89 s"), (90, "2 min"), (5_399, "90 min"), (5_400, "1.5 h")]
+)
+def test_a_cost_is_told_in_the_unit_that_people_use(seconds: float, told: str):
+    assert duration(seconds) == told
