@@ -75,7 +75,6 @@ def test_an_emptied_folder_removes_nothing(place: Place):
 
 def test_an_empty_first_folder_publishes_nothing(place: Place):
     (place.folder / "none").mkdir()
-    place.run("init", str(place.folder / "none"))
     with (place.folder / "driftline.toml").open("a") as settings:
         settings.write('[kb.none.source]\npath = "none"\n')
 
@@ -160,7 +159,7 @@ def test_a_typo_in_the_settings_is_told_with_the_nearest_name(place: Place):
     done = place.run("refresh", "docs")
 
     assert done.status == 2
-    assert "driftline.toml:3: unknown key 'kb.docs.polcy'. Did you mean 'policy'?" in done.err
+    assert "driftline.toml:5: unknown key 'kb.docs.polcy'. Did you mean 'policy'?" in done.err
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from flows.desk import Desk
 from flows.release import Release
 from flows.steps import OnProgress, quietly
 from flows.surprise import BitsCache, Surprised, measure_surprise
+from tests.flows import checks
 from tests.training.builders import chunk_table, invented
 from training.passages import Model, draw_passages
 
@@ -21,19 +22,7 @@ T = TypeVar("T")
 OLD, NEW = invented(), invented(edition=2)
 CHANGED = {uri for uri in OLD if OLD[uri] != NEW[uri]}
 KNOWN = frozenset(chunk_table(OLD)["normal_digest"].to_pylist())
-RELEASE = Release(
-    kb="docs",
-    snapshot="docs@2",
-    content_digest="c",
-    embedder="e",
-    model_name="driftline-docs",
-    model_version=1,
-    trained_on="docs@1",
-    base="b",
-    base_digest="base",
-    adapter_digest="adapter",
-    prompt_digest="p",
-)
+RELEASE = replace(checks.RELEASE, model_version=1)
 
 
 def tables(*, changed: int = len(CHANGED)) -> dict[str, pa.Table]:
