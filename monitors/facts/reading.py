@@ -12,23 +12,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
-from functools import lru_cache
 
 from monitors.facts.fact_words import (
     CHOICES,
-    CONTRACTED,
     DOUBTFUL_MONTHS,
     MONTH_NUMBERS,
     MONTHS,
-    NEGATIONS,
-    NUMBER_WORDS,
-    SILENT,
-    UNIT_STEMS,
-    UNITS,
     VERSIONED,
-    stem,
 )
+from monitors.facts.tokens import NUMBER, VERSION, Group, Token, choice, token_of
 from monitors.records import FactKind
 
 _TOKEN = re.compile(
@@ -40,33 +32,10 @@ _TOKEN = re.compile(
 _LONGEST_TOKEN = 300
 
 
-# How a row writes a place that numbers or names hold; no token reads like this.
-_NUMBER, _NAME = "#", "@"
+# How a row writes a place that names hold; no token reads like this.
+_NAME = "@"
 # Between the parts of a date or a list of versions stands no more than ", ".
 _LONGEST_GAP = 3
-
-
-class Group(Enum):
-    """What a token is to the comparison of two sentences."""
-
-    WORD = "word"
-    NUMBER = "number"
-    UNIT = "unit"
-    MONTH = "month"
-    NAME = "name"
-    PROPER = "proper"
-    POLARITY = "polarity"
-    CHOICE = "choice"
-    SILENT = "silent"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token as every sentence reads it: `key` is how a row names it, `canon` what it says."""
-
-    group: Group
-    key: str
-    canon: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +78,9 @@ _DATE = re.compile(
     r"|\d\d?:\d\d(?::\d\d)?"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d(?:-(?:19|20)?\d\d)?")
-_VERSION = re.compile(r"v?\d+(?:\.\d+){2}[\w.+-]*|v\d+(?:\.\d+)*|\d+(?:\.\d+)+(?:a|b|rc|\.x)\d*")
 _DOTTED = re.compile(r"\d+\.\d+")
 _HOST = re.compile(r"\d+(?:\.\d+){3}(?::\d+)?")
 _DATE_PARTS = re.compile(r"\d+|[a-z]+")
-_DIGITS = re.compile(r"\d+")
-_ABBREVIATIONS = frozenset({"e.g", "i.e", "a.k.a", "and/or"})
-_ADDRESS = re.compile(r"[@/]|::|\w\.\w")
 
 
 def tokens(sentence: str) -> list[str]:
@@ -139,11 +104,11 @@ def read(sentence: str) -> Reading:
             continue
         elif token.group is not Group.NUMBER:
             entries.append(Entry(token.key, (item,)))
-        elif entries and entries[-1].key == _NUMBER and _continues(entries[-1], item, sentence):
-            entries[-1] = Entry(_NUMBER, (*entries[-1].items, item))
+        elif entries and entries[-1].key == NUMBER and _continues(entries[-1], item, sentence):
+            entries[-1] = Entry(NUMBER, (*entries[-1].items, item))
         else:
-            entries.append(Entry(_NUMBER, (item,)))
-    words = sum(entry.key != _NUMBER for entry in entries)
+            entries.append(Entry(NUMBER, (item,)))
+    words = sum(entry.key != NUMBER for entry in entries)
     return Reading(sentence, tuple(entries), tuple(polarity), words)
 
 
@@ -164,7 +129,7 @@ def mask(reading: Reading) -> Reading:
         else:
             entries.append(Entry(_NAME, entry.items))
     places.append(len(entries))
-    words = sum(entry.key not in {_NUMBER, _NAME} for entry in entries)
+    words = sum(entry.key not in {NUMBER, _NAME} for entry in entries)
     polarity = tuple((places[at], item) for at, item in reading.polarity)
     return Reading(reading.text, tuple(entries), polarity, words)
 
@@ -204,7 +169,7 @@ def _kind_of_numbers(canons: Sequence[str], before: Token | None) -> FactKind:
     named = before is not None and (
         before.key in VERSIONED or before.group in {Group.NAME, Group.PROPER}
     )
-    if _VERSION.match(first) or (named and _DOTTED.match(first)):
+    if VERSION.match(first) or (named and _DOTTED.match(first)):
         return FactKind.VERSION
     return FactKind.NUMBER
 
@@ -235,7 +200,7 @@ def _items(sentence: str) -> list[Item]:
         if written[0] == "`":
             code = not code
             continue
-        for token in _token(written[:_LONGEST_TOKEN]):
+        for token in token_of(written[:_LONGEST_TOKEN]):
             group, placed = token.group, token
             if code or group is Group.UNIT or group is Group.PROPER:
                 placed = _in_place(token, found[-1].token if found else None, code=code)
@@ -264,79 +229,8 @@ def _dated(items: list[Item]) -> list[Item]:
         if token.canon not in DOUBTFUL_MONTHS or Group.NUMBER in beside:
             token = Token(Group.NUMBER, token.key, token.canon)
         elif token.canon in CHOICES:
-            token = _choice(token.canon)
+            token = choice(token.canon)
         else:
             token = Token(Group.WORD, token.key, token.canon)
         items[at] = Item(token, item.start, item.end)
     return items
-
-
-def _choice(word: str) -> Token:
-    return Token(Group.CHOICE, f"?{CHOICES[word]}", word)
-
-
-@lru_cache(maxsize=65_536)
-def _token(written: str) -> tuple[Token, ...]:
-    """Classify a token by itself; a contraction is two."""
-    bare = written.rstrip(".,;:!?/").strip("_").removesuffix("'s")
-    folded = bare.casefold()
-    if not folded:
-        return ()
-    if folded.endswith("n't"):
-        verb = folded.removesuffix("n't")
-        return (*_token(CONTRACTED.get(verb, verb)), Token(Group.POLARITY, "", "not"))
-    if folded == "cannot":
-        return (*_token("can"), Token(Group.POLARITY, "", "not"))
-    return (_plain_token(bare, folded),)
-
-
-def _plain_token(bare: str, folded: str) -> Token:
-    return _listed(folded) or _shaped(bare, folded)
-
-
-def _listed(folded: str) -> Token | None:
-    """Return the token that a word list makes of it, None if it stands in none."""
-    if folded in NEGATIONS:
-        return Token(Group.POLARITY, "", folded)
-    if folded in SILENT:
-        return Token(Group.SILENT, "", folded)
-    if folded in NUMBER_WORDS:
-        return Token(Group.NUMBER, _NUMBER, NUMBER_WORDS[folded])
-    if folded in CHOICES and folded not in MONTHS:
-        return _choice(folded)
-    return _timed(folded)
-
-
-def _timed(folded: str) -> Token | None:
-    if folded in MONTHS:
-        return Token(Group.MONTH, stem(folded), folded)
-    if folded in UNITS or stem(folded) in UNIT_STEMS:
-        return Token(Group.UNIT, stem(folded), stem(folded))
-    return None
-
-
-def _shaped(bare: str, folded: str) -> Token:
-    """Return the token that its looks make of it."""
-    if _is_number(folded):
-        return Token(Group.NUMBER, "#", folded.replace(",", "") if "," in folded else folded)
-    return _word(bare, folded)
-
-
-def _is_number(folded: str) -> bool:
-    return (
-        folded[0].isdigit()
-        or folded[0] in "+-$€£¥"
-        or (folded[0] == "v" and folded[1:2].isdigit() and bool(_VERSION.fullmatch(folded)))
-    )
-
-
-def _word(bare: str, folded: str) -> Token:
-    if (
-        (_ADDRESS.search(bare) and folded not in _ABBREVIATIONS)
-        or "_" in bare
-        or any(map(str.isdigit, bare))
-        or (bare[1:] != bare[1:].lower())
-    ):
-        address = folded.partition("://")[2] or folded  # http or https is the same place
-        return Token(Group.NAME, _DIGITS.sub("0", address), address)
-    return Token(Group.PROPER if bare[0].isupper() else Group.WORD, stem(folded), folded)

@@ -6,7 +6,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from monitors.facts.alignment import Sentence, match
-from monitors.facts.reading import Entry, Group, Reading, is_name, mask, read
+from monitors.facts.reading import Entry, Reading, is_name, mask, read
+from monitors.facts.tokens import Group
 
 # Words that a sentence needs, besides its facts, to be recognised away from its neighbours: three
 # are a setting or a signature, and where names are masked as well five are a statement.

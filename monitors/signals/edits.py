@@ -24,8 +24,9 @@ from monitors.facts.alignment import (
     pair_documents,
     unmatched,
 )
-from monitors.facts.reading import Entry, Group, Reading, components, kind_of
+from monitors.facts.reading import Entry, Reading, components, kind_of
 from monitors.facts.sentence_pairs import pair_sentences
+from monitors.facts.tokens import Group
 from monitors.records import FactKind, FactualEdit
 
 # No value is longer: the renderers lay them out in a table.
