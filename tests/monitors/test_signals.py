@@ -1,14 +1,21 @@
 """What every paired detector promises, and one value of each worked out by hand."""
 
+import doctest
+import importlib
+import pkgutil
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from monitors import signals
+from monitors.asking.full_text import search_in
 from monitors.pair import Pair
-from monitors.signals import digests, novelty, shingles, topic_mix
+from monitors.signals import digests, edits, novelty, shingles, staleness, topic_mix, vocabulary
 from tests.monitors.builders import chunk_table, pair, pair_of, prose
 
 Measure = Callable[[Pair], float | None]
@@ -19,12 +26,26 @@ DETECTORS: dict[str, Measure] = {
     "removed_chunks": digests.measure_removed,
     "novelty": novelty.measure,
 }
-# Shares of a whole can come back to what they were, so these need not grow with a change.
-MIXES: dict[str, Measure] = {"topic_mix": topic_mix.measure}
+# Shares of a whole can come back to what they were, and a fact or an answer need not change with the
+# text: these need not grow with every change.
+MIXES: dict[str, Measure] = {
+    "topic_mix": topic_mix.measure,
+    "vocabulary": lambda pair: vocabulary.measure(pair).divergence,
+    "factual_edits": lambda pair: edits.measure(pair.reference, pair.current).share,
+    "probed_staleness": lambda pair: probed(pair),
+}
 every_share = pytest.mark.parametrize("measure", DETECTORS.values(), ids=DETECTORS)
 every_detector = pytest.mark.parametrize(
     "measure", (DETECTORS | MIXES).values(), ids=DETECTORS | MIXES
 )
+
+
+def probed(pair: Pair) -> float | None:
+    """Ask both sides what their own texts answer."""
+    sides = ([*pair.reference.texts, *pair.steady.texts], [*pair.current.texts, *pair.steady.texts])
+    before, now = (search_in(texts) for texts in sides)
+    found = staleness.measure(replace(pair, search_reference=before, search_current=now))
+    return None if found is None else found.share
 
 
 def between(old: list[str], new: list[str]) -> Pair:
@@ -70,6 +91,26 @@ def test_the_score_grows_with_the_documents_that_changed(measure: Measure):
 
     assert scores == sorted(scores)
     assert len(set(scores)) == len(scores)
+
+
+@every_detector
+def test_the_same_pair_gives_the_same_score(measure: Measure):
+    pair = between(TEXTS, [*TEXTS[:15], *(prose(700 + at) for at in range(5))])
+
+    assert measure(pair) == measure(pair)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(each.name for each in pkgutil.iter_modules(signals.__path__))
+)
+def test_a_detector_says_its_formula_where_it_is_from_and_how_it_is_used(name: str):
+    module = importlib.import_module(f"monitors.signals.{name}")
+
+    told = module.__doc__ or ""
+    examples = doctest.DocTestFinder(exclude_empty=True).find(module)
+    assert "Formula: " in told
+    assert re.search(r"References?: |The measurements behind it stand in docs", told)
+    assert any(each.examples for each in examples)
 
 
 @every_detector
