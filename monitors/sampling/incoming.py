@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from monitors.corpus import Corpus, joined
 from monitors.pair import Pair
 from monitors.records import ChangeKind, NewTopic, TopicDocument
+from monitors.sampling.permutation import PermutationTest
 from monitors.sampling.schedule import Look, OwnNull, alarms, content_of, own_null, permutations_for
 from monitors.signals import topics
 from monitors.wording import percent
@@ -42,7 +43,9 @@ def measure_topic(pair: Pair, look: Look, *, null: OwnNull | None = None) -> New
             for document in found.documents[:_TOLD]
         ),
         words=found.words if alarm else (),
-        reason=" ".join([_verdict(p_value, look, count, found.test.reason), *_held(null)]),
+        reason=" ".join(
+            [_verdict(p_value, look, count, found.test.reason), *_mixed(found.mix), *_held(null)]
+        ),
     )
 
 
@@ -64,6 +67,15 @@ def _verdict(p_value: float | None, look: Look, count: int, reason: str) -> str:
     said = "a topic that the reference lacks" if alarms(look, p_value) else "no new topic"
     place = f", look {look.number} of the schedule" if look is not SINGLE else ""
     return f"{documents}: {said} (p = {p_value:.2g}, {relation} {look.level:.2g}{place})."
+
+
+def _mixed(mix: PermutationTest | None) -> Iterable[str]:
+    """Say how the mix of subjects moved, which is told and is no alarm."""
+    if mix is not None and mix.p_value is not None:
+        yield (
+            f"Mix of subjects: p = {mix.p_value:.2g} by the discrepancy of means, which any batch "
+            "about one known subject moves."
+        )
 
 
 def _held(null: OwnNull | None) -> Iterable[str]:

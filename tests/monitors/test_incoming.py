@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from monitors.pair import Pair
 from monitors.records import NewTopic
 from monitors.sampling.incoming import SINGLE, incoming_content, measure_topic, play_null
 from monitors.sampling.schedule import Look, OwnNull, permutations_for
-from tests.monitors.builders import pair, prose
+from tests.monitors.builders import chunk_table, pair, pair_of, prose
 
 KNOWN = {f"docs/{at:03}.md": [prose(at)] for at in range(60)}
 FOREIGN = {
@@ -41,6 +42,20 @@ def test_documents_about_something_else_are_a_topic_that_the_reference_lacks():
     assert found.reason.endswith(", at or under 0.05).")
     assert {document.uri for document in found.documents if document.unusual} == set(FOREIGN)
     assert "zebras" in found.words
+
+
+def test_with_vectors_the_mix_of_subjects_is_told_beside_it():
+    everything = {**KNOWN, **FOREIGN}
+    points = np.random.default_rng(3).normal(size=(len(everything), 8))
+    vectors = points / np.linalg.norm(points, axis=1, keepdims=True)
+    known = [row for row, uri in enumerate(sorted(everything)) if uri in KNOWN]
+    tables = chunk_table(KNOWN, vectors[known]), chunk_table(everything, vectors)
+
+    found = measure_topic(pair_of(*tables), SINGLE)
+
+    assert found is not None
+    assert "Mix of subjects: p = " in found.reason
+    assert "Mix of subjects" not in measured(FOREIGN).reason
 
 
 def test_without_an_alarm_no_document_is_unusual_and_no_word_is_told():
