@@ -138,8 +138,7 @@ def _with(report: DriftReport, signals: tuple[Signal, ...]) -> DriftReport:
 
 def _undecided(desk: Desk, reference: str, current: str) -> Measured:
     """Return the decision where the reference is gone; raise where it is the current side."""
-    if not desk.index.holds(Snapshot.parse(current)):
-        desk.index.recipe(Snapshot.parse(current))  # raises, in words
+    desk.index.recipe(Snapshot.parse(current))  # raises, in words, where that side is gone
     reason = (
         f"{reference}, which the champion was trained on, is no longer in the index, so nothing "
         f"can be measured from it; `driftline retrain {desk.name}` makes a new reference"

@@ -83,10 +83,6 @@ class Corpus:
             vectors=None if self.vectors is None else self.vectors[list(positions)],
         )
 
-    def document_digest_of(self) -> dict[str, str]:
-        """Return uri → digest of the document's bytes."""
-        return dict(zip(self.uris, self.document_digests, strict=True))
-
 
 def joined(first: Corpus, second: Corpus) -> Corpus:
     """Return the documents of two corpora that share none, ordered as a corpus is.
