@@ -159,7 +159,7 @@ def _shares(found: Schedule | yardsticks.Calendars) -> tuple[str, str]:
 def _sketch(sketcher: Sketcher, known: dict[tuple[str, str], Piece], documents: Path) -> Sketch:
     table, _ = read_chunk_table(FolderSource(documents))
     corpus = Corpus.from_table(table)
-    keys = set(corpus.document_digest_of().items())
+    keys = set(zip(corpus.uris, corpus.document_digests, strict=True))
     fresh = {uri for uri, _ in keys - known.keys()}
     at = [position for position, uri in enumerate(corpus.uris) if uri in fresh]
     pieces = sketcher.pieces(corpus.take(at))
