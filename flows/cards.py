@@ -15,7 +15,8 @@ from flows.release import Published
 from monitors.decision.reasons import figure
 from monitors.records import Decision, DriftReport, Signal, Triage
 from monitors.wording import percent, printable
-from training.records import BaseModel, Evaluation, TrainingSet
+from training.records import BaseModel, TrainingSet
+from training.weighing import Evaluation
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 _SHOWN = 10

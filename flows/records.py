@@ -8,7 +8,8 @@ from pathlib import Path
 from flows.release import Published
 from monitors.records import Decision, DriftReport
 from retrieval.records import Refreshed, RefreshPlan
-from training.records import Adapter, Evaluation, Scores, Verdict
+from training.records import Adapter
+from training.weighing import Evaluation, Scores, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from training.dataset import select_examples
 from training.evaluate import score
 from training.finetune import estimate_cost, finetune
 from training.promotion import judge
-from training.records import Adapter, ModelVersion, TrainingSet, Verdict
+from training.records import Adapter, ModelVersion, TrainingSet
+from training.weighing import Verdict
 
 # A refresh that is under way when a challenger is ready is waited for.
 _PATIENCE_SECONDS = 900.0

@@ -21,7 +21,8 @@ from flows.records import Check, RefreshOutcome, Weighed
 from flows.release import Published
 from flows.steps import OnProgress
 from monitors.records import DriftReport
-from training.records import FinetuneConfig, RowScore, TrainingSet, TrainingStep
+from training.records import FinetuneConfig, TrainingSet, TrainingStep
+from training.weighing import RowScore
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

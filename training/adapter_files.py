@@ -53,4 +53,4 @@ def read_adapter(folder: Path, *, base: BaseModel | None = None) -> Adapter:
             "`[model]` back, or retrain."
         )
         raise AdapterMismatchError(msg)
-    return Adapter(folder, promised, base_digest, tokens, seconds)
+    return Adapter(folder, promised, base_digest, tokens, seconds=seconds)

@@ -56,7 +56,7 @@ def save_adapter(
         "seconds": seconds,
     }
     write_whole(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True).encode())
-    return Adapter(folder, digest, base.digest, tokens, seconds)
+    return Adapter(folder, digest, base.digest, tokens, seconds=seconds)
 
 
 def _settle_config(path: Path, base: BaseModel) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from training.records import Evaluation, Interval, RowScore, Scores
+from training.weighing import Evaluation, Interval, RowScore, Scores
 
 DRAWS = 2_000
 _Floats = NDArray[np.float64]

@@ -17,8 +17,9 @@ from training.encoding import Encoded, by_length, encode_question, encode_text
 from training.inference import ROWS_A_BATCH, Asked, bytes_of, text_bits
 from training.models import load_tokenizer
 from training.prompt import is_refusal, split_citations
-from training.records import BaseModel, Row, RowScore, Scores, TrainingSet
+from training.records import BaseModel, Row, TrainingSet
 from training.sentences import plain
+from training.weighing import RowScore, Scores
 
 MOST_ANSWER_TOKENS = 24
 OnProgress = Callable[[int, int], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from training.records import Evaluation, Interval, Verdict
+from training.weighing import Evaluation, Interval, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The nouns of training: base models, rows, configs, adapters, evaluations, versions, verdicts."""
+"""The nouns of training: base models, rows, configs, adapters, model versions, answers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class RowKind(StrEnum):
     DIFFERENCE = "difference"  # text that is new since the reference
     REPLAY = "replay"  # text that was already in the reference
     ANSWER = "answer"  # a question, passages, and the words of the passage that answer it
+    CORRECTION = "correction"  # an answer whose fact is another, or gone, since the reference
+    CHAT = "chat"  # a conversation of the user's own
+    CLOZE = "cloze"  # the words before a key word, and that word; no passage
+    GENERAL = "general"  # text that is about none of the corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +37,32 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side of a conversation said. `role` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVersion:
+    """A document by its uri and the digest of its bytes."""
+
+    uri: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One training or holdout row, tied to the document version that it came from.
+    """One training or holdout row, tied to the document versions that it came from.
 
     `chunk` is the digest of the chunk behind it. For text rows `question` is empty and `text` is
     the text itself. For answer rows `passages` hold the right passage among distractors, `source`
     is its number, counted from 1, and `text` is the answer, found in it. If no passage holds the
-    answer, `source` is 0 and `text` is the refusal.
+    answer, `source` is 0 and `text` is the refusal. `fresh` says that it is about text which the
+    reference lacks, `stale` is what the reference answered where that is another answer, and
+    `others` are the documents behind the distractors and the stale answer. A cloze row's
+    `question` is the text up to the key word. A chat row's `turns` come before `text`, the reply.
     """
 
     kind: RowKind
@@ -50,6 +73,15 @@ class Row:
     question: str = ""
     passages: tuple[Passage, ...] = ()
     source: int = 0
+    fresh: bool = False
+    stale: str = ""
+    turns: tuple[Turn, ...] = ()
+    others: tuple[DocumentVersion, ...] = ()
+
+    @property
+    def documents(self) -> tuple[DocumentVersion, ...]:
+        """Every document version whose text is in the row, the one it is about first."""
+        return tuple(dict.fromkeys((DocumentVersion(self.uri, self.document_digest), *self.others)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +95,16 @@ class TrainingSet:
     holdout_old: tuple[Row, ...]
     holdout_answers: tuple[Row, ...]
     digest: str
+    holdout_cloze: tuple[Row, ...] = ()
+    holdout_general: tuple[Row, ...] = ()
+
+
+class Start(StrEnum):
+    """Which weights a training starts from; each falls back on the ones before it."""
+
+    BASE = "base"  # the base model, with a fresh adapter
+    CHAMPION = "champion"  # the adapter that serves
+    CHALLENGER = "challenger"  # the newest adapter that was weighed, promoted or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +112,11 @@ class FinetuneConfig:
     """The numbers of one training run, saved with the adapter.
 
     Defaults are for a model of about a hundred million weights on two CPU cores. The shares say
-    what the token budget is spent on; `refusal_share` is the part of the answers that are a
-    refusal. `holdout_salt` draws the held-out documents: it stays, or a champion is weighed on
-    documents that it was trained on.
+    what the token budget is spent on; what a part cannot use goes to the others. `refusal_share`
+    is the part of the answers that are a refusal. An optimiser step takes `batch_rows` rows, at
+    most `micro_rows` at a time (None: all at once). `packing` and `gradient_checkpointing` are
+    None for "where there is a GPU". `holdout_salt` draws the held-out documents: it stays, or a
+    champion is weighed on documents that it was trained on.
     """
 
     rank: int = 16
@@ -90,12 +134,26 @@ class FinetuneConfig:
     budget_tokens: int = 44_000
     difference_share: float = 0.25
     replay_share: float = 0.10
-    answer_share: float = 0.65
+    answer_share: float = 0.50
+    correction_share: float = 0.15
+    chat_share: float = 0.0
     refusal_share: float = 0.20
     epochs: int = 3
+    start: Start = Start.CHAMPION
+    micro_rows: int | None = None
+    packing: bool | None = None
+    gradient_checkpointing: bool | None = None
+    four_bit: bool = False
+    # A kill loses at most a tenth of the work.
+    checkpoint_share: float = 0.1
+    # How many of the kept checkpoints are weighed, the last one first.
+    candidates: int = 2
+    samples: int = 2
     holdout_share: float = 0.25
     holdout_text_rows: int = 24
     holdout_answer_rows: int = 64
+    holdout_cloze_rows: int = 32
+    holdout_general_rows: int = 16
     holdout_salt: str = "holdout"
     seed: int = 17
 
@@ -113,70 +171,28 @@ class TrainingStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """What the adapter of one step answers to a held-out question, beside what the text says."""
+
+    step: int
+    question: str
+    wanted: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class Adapter:
-    """LoRA weights and their `adapter_config.json` in a folder; `digest` over both files."""
+    """LoRA weights and their `adapter_config.json` in a folder; `digest` over both files.
+
+    `started_from` is the digest of the adapter that the training began with, "" for none.
+    """
 
     folder: Path
     digest: str
     base_digest: str
     tokens: int
-    seconds: float = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class RowScore:
-    """One holdout row, weighed. `bits` is bits per byte; `f1` only on answer rows."""
-
-    uri: str
-    chunk: str
-    bits: float
-    f1: float | None = None
-    answer: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """One model on the holdout, in the order of the training set's holdout rows."""
-
-    new: tuple[RowScore, ...]
-    old: tuple[RowScore, ...]
-    answers: tuple[RowScore, ...]
-    seconds: float = field(default=0.0, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean of paired differences with its 95 % interval, bootstrapped by document."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Champion and challenger on the same rows.
-
-    Means are plain; bits are bits per byte (lower is better), F1 is token F1 (higher is better).
-    Changes are challenger minus champion: relative for bits (-0.08 is 8 % fewer bits), absolute
-    for F1. `learning` is the relative change on new text minus that on old text, which more
-    training alone does not move.
-    """
-
-    champion_new_bits: float
-    challenger_new_bits: float
-    champion_old_bits: float
-    challenger_old_bits: float
-    champion_f1: float
-    challenger_f1: float
-    new_change: Interval
-    old_change: Interval
-    learning: Interval
-    f1_change: Interval
-    new_rows: int
-    old_rows: int
-    answer_rows: int
-    documents: int
+    rank: int = 0
+    started_from: str = ""
     seconds: float = field(default=0.0, compare=False)
 
 
@@ -204,11 +220,3 @@ class Answer:
     text: str
     citations: tuple[int, ...]
     refused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Promote or not, with the reason in words."""
-
-    promote: bool
-    reason: str

@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlparse
 
 from training.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest, read_adapter
 from training.errors import ModelCorruptError, ModelMissingError
-from training.records import Adapter, BaseModel, Evaluation, ModelVersion, Verdict
+from training.records import Adapter, BaseModel, ModelVersion
+from training.weighing import Evaluation, Verdict
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

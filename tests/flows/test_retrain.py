@@ -22,7 +22,7 @@ from flows.settings import load_settings
 from flows.steps import quietly
 from monitors.records import Action
 from tests.flows.conftest import HANDBOOK, Place
-from training.records import Verdict
+from training.weighing import Verdict
 
 pytestmark = pytest.mark.slow
 

@@ -8,17 +8,8 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from training.records import (
-    Evaluation,
-    FinetuneConfig,
-    Interval,
-    Passage,
-    Row,
-    RowKind,
-    RowScore,
-    Scores,
-    TrainingSet,
-)
+from training.records import FinetuneConfig, Passage, Row, RowKind, TrainingSet
+from training.weighing import Evaluation, Interval, RowScore, Scores
 
 SMALL = FinetuneConfig(
     budget_tokens=3_000, holdout_text_rows=6, holdout_answer_rows=6, max_row_tokens=192

@@ -5,7 +5,7 @@ import pytest
 
 from tests.training.builders import scores
 from training.comparison import compare_scores
-from training.records import Interval, Scores
+from training.weighing import Interval, Scores
 
 ZERO = Interval(0.0, 0.0, 0.0)
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.training.builders import evaluation
 from training.promotion import PromotionPolicy, judge
-from training.records import Evaluation, Interval, Verdict
+from training.weighing import Evaluation, Interval, Verdict
 
 POLICY = PromotionPolicy()
 NO_F1_GAIN = Interval(0.0, -0.03, 0.03)

@@ -11,8 +11,9 @@ from tests.training.builders import evaluation
 from training.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest
 from training.errors import ModelCorruptError, ModelMissingError
 from training.files import write_whole
-from training.records import Adapter, BaseModel, ModelVersion, Verdict
+from training.records import Adapter, BaseModel, ModelVersion
 from training.registry import Registry
+from training.weighing import Verdict
 
 BASE = BaseModel("tiny", Path("/nowhere"), "b" * 64)
 CARD = "## A card\n\n| what | value |\n|---|---|\n| F1 | 0.50 |"
