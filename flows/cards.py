@@ -1,4 +1,4 @@
-"""The Markdown that people read in MLflow: checks, releases and model cards. Pure text.
+"""The Markdown that people read in MLflow and Prefect about checks and refreshes. Pure text.
 
 Every name that came from a document is escaped here, because Markdown can carry HTML.
 """
@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections import Counter
 from collections.abc import Sequence
 
-from flows.records import Check, RefreshOutcome, Weighed
-from flows.release import Published
+from flows.records import Check, RefreshOutcome
 from monitors.decision.reasons import figure
 from monitors.records import Decision, DriftReport, Signal, Triage
 from monitors.wording import percent, printable
-from training.records import BaseModel, TrainingSet
-from training.weighing import Evaluation
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 _SHOWN = 10
@@ -131,80 +127,6 @@ def _staleness(report: DriftReport) -> str:
 def refresh_card(outcome: RefreshOutcome) -> str:
     """Return the description of a refresh that published a release."""
     return "\n\n".join([f"## {escape(outcome.published.reason)}", _refresh(outcome)])
-
-
-def promotion_card(published: Published) -> str:
-    """Return the description of a promotion."""
-    release = published.release
-    return (
-        f"## Version {release.model_version} is champion\n{escape(published.reason)}\n\n"
-        f"Release `{release.id}`: snapshot `{release.snapshot}`, trained on "
-        f"`{release.trained_on}`, adapter `{release.adapter_digest[:16]}`."
-    )
-
-
-def base_card(kb: str, base: BaseModel, snapshot: str) -> str:
-    """Return the model card of the first champion."""
-    return (
-        f"## {escape(base.name)}, as it came\n"
-        f"First champion of knowledge base `{kb}`: the base model without an adapter, "
-        f"weights `{base.digest[:16]}`. It was trained on nothing of this knowledge base; drift "
-        f"is measured since `{snapshot}`, the first snapshot that it answered from."
-    )
-
-
-def version_card(
-    kb: str, base: BaseModel, examples: TrainingSet, weighed: Weighed, reason: str
-) -> str:
-    """Return a challenger's model card: what, why, trained on, tested how, limits."""
-    promoted = "promote" if weighed.verdict.promote else "do not promote"
-    kinds = Counter(row.kind.value for row in examples.train)
-    rows = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    adapter = weighed.adapter
-    what = (
-        f"**What.** A LoRA adapter for {escape(base.name)} (weights `{base.digest[:16]}`), for "
-        f"knowledge base `{kb}`."
-    )
-    trained = (
-        f"**Trained on** `{examples.current}` against `{examples.reference}`: {rows} rows "
-        f"({adapter.tokens} tokens, {adapter.seconds:.0f} s), data `{examples.digest[:16]}`."
-    )
-    limits = (
-        "**Limits.** Weighed on held-out documents of this knowledge base alone; it says nothing "
-        "about other subjects. Answers are to be given from passages."
-    )
-    return "\n\n".join(
-        [
-            f"## Verdict: {promoted}\n{escape(weighed.verdict.reason)}",
-            what,
-            f"**Why.** {escape(reason)}",
-            trained,
-            f"**Tested how.** {evaluation_table(weighed.evaluation)}",
-            limits,
-        ]
-    )
-
-
-def evaluation_table(evaluation: Evaluation) -> str:
-    """Return champion and challenger side by side as a Markdown table."""
-    e = evaluation
-    rows = [
-        ("new text, bits per byte", e.champion_new_bits, e.challenger_new_bits, e.new_change),
-        ("old text, bits per byte", e.champion_old_bits, e.challenger_old_bits, e.old_change),
-        ("answers, token F1", e.champion_f1, e.challenger_f1, e.f1_change),
-    ]
-    lines = [
-        f"| {name} | {before:.3f} | {after:.3f} | {change.mean:+.3f} "
-        f"[{change.low:+.3f}, {change.high:+.3f}] |"
-        for name, before, after, change in rows
-    ]
-    counted = (
-        f"{e.new_rows} new and {e.old_rows} old text rows, {e.answer_rows} questions, from "
-        f"{e.documents} documents that neither model trained on; changes with 95 % intervals, "
-        "bootstrapped by document."
-    )
-    header = "| | champion | challenger | change |\n|---|---|---|---|"
-    return "\n".join([counted, "", header, *lines])
 
 
 def _signals(report: DriftReport) -> str:

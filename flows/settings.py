@@ -17,6 +17,7 @@ from flows.errors import SettingsError, UnknownKbError
 from flows.policy_settings import Cost, Policy, Questions, Surprise
 from flows.settings_errors import explain
 from flows.source_settings import AnySource, Seconds, Table
+from flows.training_settings import Promotion, Share, Training
 from monitors.decision.policy import RetrainPolicy, Thresholds
 from retrieval.guards import RefreshLimits
 from retrieval.records import EngineName
@@ -25,10 +26,9 @@ from training.records import FinetuneConfig
 
 FILE_NAME = "driftline.toml"
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
-_LIMITS, _TRAINING, _PROMOTION = RefreshLimits(), FinetuneConfig(), PromotionPolicy()
+_LIMITS = RefreshLimits()
 
 
 class Limits(Table):
@@ -51,21 +51,6 @@ class Keep(Table):
     releases: int = Field(5, ge=1)
 
 
-class Training(Table):
-    """One training run: what it may cost, and the numbers of the adapter."""
-
-    budget_tokens: int = Field(_TRAINING.budget_tokens, ge=500)
-    rank: int = Field(_TRAINING.rank, ge=1, le=512)
-    alpha: int = Field(_TRAINING.alpha, ge=1)
-    dropout: Share = _TRAINING.dropout
-    learning_rate: float = Field(_TRAINING.learning_rate, gt=0, lt=1, allow_inf_nan=False)
-    batch_rows: int = Field(_TRAINING.batch_rows, ge=1)
-    max_row_tokens: int = Field(_TRAINING.max_row_tokens, ge=32)
-    holdout_text_rows: int = Field(_TRAINING.holdout_text_rows, ge=1)
-    holdout_answer_rows: int = Field(_TRAINING.holdout_answer_rows, ge=1)
-    seed: int = _TRAINING.seed
-
-
 class Kb(Table):
     """One knowledge base: its source, or several by name, and the numbers that decide for it."""
 
@@ -79,6 +64,7 @@ class Kb(Table):
     questions: Questions | None = None
     surprise: Surprise = Surprise()
     training: Training = Training()
+    promotion: Promotion = Promotion()
 
     @model_validator(mode="after")
     def _has_sources(self) -> Self:
@@ -110,11 +96,11 @@ class Kb(Table):
 
     def finetune_config(self) -> FinetuneConfig:
         """Return the numbers of a training run."""
-        return FinetuneConfig(**self.training.model_dump())
+        return self.training.config()
 
     def promotion_policy(self) -> PromotionPolicy:
         """Return the margins that a challenger must keep."""
-        return _PROMOTION
+        return self.promotion.policy()
 
 
 class Model(Table):

@@ -1,28 +1,26 @@
 """The window people look through: MLflow runs of one knowledge base.
 
 An experiment per knowledge base; one run a check, its trainings as children; one long-lived
-timeline run whose steps are the check numbers, so that drift over time is a line. One of two
-files that know MLflow.
+timeline run whose steps are the check numbers, so that drift over time is a line.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows import cards
-from flows.records import Check, RefreshOutcome, Weighed
+from flows.model_cards import promotion_card
+from flows.records import Check, RefreshOutcome
 from flows.release import Published
-from flows.steps import OnProgress
+from flows.training_tracking import TrainingRun
 from monitors.records import DriftReport
-from training.records import FinetuneConfig, TrainingSet, TrainingStep
-from training.weighing import RowScore
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -114,7 +112,7 @@ class Tracker:
             "driftline.release": release.id,
             "driftline.champion": str(release.model_version),
             "driftline.reason": published.reason,
-            _NOTE: cards.promotion_card(published),
+            _NOTE: promotion_card(published),
         }
         title = f"promotion: version {release.model_version}, {time:%Y-%m-%d %H:%M}"
         with self._run(title, "promotion", time, tags):
@@ -124,7 +122,7 @@ class Tracker:
     def model_run(self, title: str, now: datetime) -> Iterator[TrainingRun]:
         """Yield a run to hold a model that was not trained here."""
         with self._run(title, "model", now, {}) as run_id:
-            yield TrainingRun(self._client, run_id)
+            yield TrainingRun(self._client, run_id, now)
 
     @contextmanager
     def training_run(
@@ -139,7 +137,7 @@ class Tracker:
             self._client.set_terminated(run.info.run_id, "KILLED")
         tags = {"driftline.key": key} | ({_PARENT: parent} if parent else {})
         with self._run(title, "training", now, tags) as run_id:
-            yield TrainingRun(self._client, run_id)
+            yield TrainingRun(self._client, run_id, now)
 
     def _timeline(self, now: datetime) -> str:
         """Return the id of the one run whose metrics are lines over the checks."""
@@ -182,51 +180,6 @@ class Tracker:
         columns = {key: [_plain(row[key]) for row in rows] for key in (rows[0] if rows else {})}
         if columns:
             self._client.log_table(run_id, columns, artifact_file=name)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRun:
-    """An open MLflow run of a training."""
-
-    client: MlflowClient
-    run_id: str
-
-    def log_plan(self, examples: TrainingSet, config: FinetuneConfig, reason: str) -> None:
-        """Log what is about to be trained, on what, and why."""
-        parameters = {**asdict(config), "reference": examples.reference}
-        parameters |= {"current": examples.current, "data_digest": examples.digest}
-        parameters |= {"train_rows": len(examples.train)}
-        for name, value in parameters.items():
-            self.client.log_param(self.run_id, name, value)
-        self.client.set_tag(self.run_id, "driftline.reason", reason)
-        self.client.set_tag(self.run_id, _NOTE, f"## Why\n{cards.escape(reason)}")
-
-    def on_step(self, on_progress: OnProgress) -> Callable[[TrainingStep], None]:
-        """Return what a training calls after each step: metrics here, progress there."""
-
-        def log(step: TrainingStep) -> None:
-            on_progress(step.step, step.steps)
-            self.client.log_metric(self.run_id, "train/loss", step.loss, step=step.step)
-            rate = step.learning_rate
-            self.client.log_metric(self.run_id, "train/learning_rate", rate, step=step.step)
-
-        return log
-
-    def log_weighing(self, weighed: Weighed) -> None:
-        """Log champion beside challenger: metrics, every answer as a table, the verdict."""
-        for name, value in _evaluation_metrics(weighed).items():
-            self.client.log_metric(self.run_id, name, value)
-        pairs = zip(weighed.champion.answers, weighed.challenger.answers, strict=True)
-        rows = [_answer_row(before, after) for before, after in pairs]
-        if rows:
-            columns = {key: [row[key] for row in rows] for key in rows[0]}
-            self.client.log_table(self.run_id, columns, artifact_file="answers.json")
-        verdict = weighed.verdict
-        self.client.set_tag(self.run_id, "driftline.promote", str(verdict.promote).lower())
-        self.client.set_tag(self.run_id, "driftline.verdict", verdict.reason)
-        note = f"## Verdict\n{cards.escape(verdict.reason)}\n\n"
-        note += cards.evaluation_table(weighed.evaluation)
-        self.client.set_tag(self.run_id, _NOTE, note)
 
 
 def _check_metrics(check: Check) -> dict[str, float]:
@@ -285,28 +238,6 @@ def _refresh_metrics(outcome: RefreshOutcome) -> dict[str, float]:
         "refresh/embedded": done.embedded,
         "refresh/reused": done.reused,
         "refresh/seconds": done.seconds,
-    }
-
-
-def _evaluation_metrics(weighed: Weighed) -> dict[str, float]:
-    evaluation = asdict(weighed.evaluation)
-    plain = {f"weigh/{n}": v for n, v in evaluation.items() if isinstance(v, int | float)}
-    intervals = {
-        f"weigh/{name}_{part}": value
-        for name, interval in evaluation.items()
-        if isinstance(interval, dict)
-        for part, value in interval.items()
-    }
-    return {**plain, **intervals, "train/seconds": weighed.adapter.seconds}
-
-
-def _answer_row(before: RowScore, after: RowScore) -> dict[str, Any]:
-    return {
-        "document": before.uri,
-        "champion": before.answer,
-        "champion_f1": before.f1,
-        "challenger": after.answer,
-        "challenger_f1": after.f1,
     }
 
 

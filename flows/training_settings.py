@@ -1,0 +1,99 @@
+"""Tables of the settings file: what a training may cost, how it is done, when it is promoted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from flows.source_settings import Table
+from training.promotion import PromotionPolicy
+from training.records import FinetuneConfig, Start
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Margin = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+_CONFIG, _POLICY = FinetuneConfig(), PromotionPolicy()
+_SHARES = ("difference_share", "replay_share", "answer_share", "correction_share")
+
+
+class Training(Table):
+    """One training run: what it may cost, what its tokens are spent on, the adapter's numbers.
+
+    A budget is in tokens, or in minutes of this machine, which are turned into tokens by its
+    measured speed. `chat` names a file of the user's own conversations, `accelerate` a file that
+    `accelerate config` wrote.
+    """
+
+    budget_tokens: int = Field(_CONFIG.budget_tokens, ge=500)
+    budget_minutes: float | None = Field(None, gt=0, le=60 * 24 * 30, allow_inf_nan=False)
+    start: Start = _CONFIG.start
+    rank: int = Field(_CONFIG.rank, ge=1, le=512)
+    alpha: int = Field(_CONFIG.alpha, ge=1)
+    dropout: Share = _CONFIG.dropout
+    learning_rate: float = Field(_CONFIG.learning_rate, gt=0, lt=1, allow_inf_nan=False)
+    batch_rows: int = Field(_CONFIG.batch_rows, ge=1)
+    micro_rows: int | None = Field(_CONFIG.micro_rows, ge=1)
+    max_row_tokens: int = Field(_CONFIG.max_row_tokens, ge=32)
+    epochs: int = Field(_CONFIG.epochs, ge=1)
+    difference_share: Share = _CONFIG.difference_share
+    replay_share: Share = _CONFIG.replay_share
+    answer_share: Share = _CONFIG.answer_share
+    correction_share: Share = _CONFIG.correction_share
+    refusal_share: Share = _CONFIG.refusal_share
+    chat: Path | None = None
+    chat_share: Share = 0.1
+    packing: bool | None = _CONFIG.packing
+    gradient_checkpointing: bool | None = _CONFIG.gradient_checkpointing
+    four_bit: bool = _CONFIG.four_bit
+    accelerate: Path | None = None
+    checkpoint_share: float = Field(_CONFIG.checkpoint_share, gt=0, le=1, allow_inf_nan=False)
+    candidates: int = Field(_CONFIG.candidates, ge=1, le=5)
+    samples: int = Field(_CONFIG.samples, ge=0, le=20)
+    holdout_text_rows: int = Field(_CONFIG.holdout_text_rows, ge=1)
+    holdout_answer_rows: int = Field(_CONFIG.holdout_answer_rows, ge=1)
+    holdout_cloze_rows: int = Field(_CONFIG.holdout_cloze_rows, ge=0)
+    holdout_general_rows: int = Field(_CONFIG.holdout_general_rows, ge=0)
+    seed: int = _CONFIG.seed
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        total = math.fsum(getattr(self, name) for name in _SHARES)
+        if not 0 < total <= 1 + 1e-9:
+            msg = f"{', '.join(_SHARES)} add up to {total:.2f}; they must stay within 1"
+            raise ValueError(msg)
+        given = self.model_fields_set
+        if self.budget_minutes is not None and "budget_tokens" in given:
+            msg = "give the budget in tokens or in minutes, not in both"
+            raise ValueError(msg)
+        if "chat_share" in given and self.chat is None:
+            msg = "chat_share would do nothing without chat"
+            raise ValueError(msg)
+        return self
+
+    def config(self) -> FinetuneConfig:
+        """Return the numbers of a training run, its budget in tokens."""
+        own = {field.name for field in fields(FinetuneConfig)} - {"holdout_salt", "chat_share"}
+        chat_share = 0.0 if self.chat is None else self.chat_share
+        return FinetuneConfig(**self.model_dump(include=own), chat_share=chat_share)
+
+
+class PromotionMode(StrEnum):
+    """Who promotes a challenger that is better."""
+
+    AUTO = "auto"  # the flow, at once
+    APPROVE = "approve"  # a person, who was shown the evidence
+
+
+class Promotion(Table):
+    """Who promotes, and the margins that a challenger must keep."""
+
+    mode: PromotionMode = PromotionMode.AUTO
+
+    def policy(self) -> PromotionPolicy:
+        """Return the margins that decide."""
+        return _POLICY
