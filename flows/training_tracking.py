@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from flows.cards import escape
 from flows.model_cards import MEASURES, evaluation_table, topic_table
 from flows.records import Weighed
 from flows.steps import OnProgress
+from flows.weighing_plot import write_weighing
 from training.records import FinetuneConfig, Row, Sample, TrainingSet, TrainingStep
 from training.weighing import Evaluation, RowScore
 
@@ -103,12 +105,20 @@ class TrainingRun:
         self._log_table("answers.json", [_answer(*each) for each in answers])
         self._log_table("measures.json", _measures(weighed.evaluation))
         self._log_table("topics.json", [asdict(topic) for topic in weighed.evaluation.topics])
+        self._log_picture(weighed)
         verdict = weighed.verdict
         self.client.set_tag(self.run_id, "driftline.promote", str(verdict.promote).lower())
         self.client.set_tag(self.run_id, "driftline.verdict", verdict.reason)
         told = [f"## Verdict\n{escape(verdict.reason)}", evaluation_table(weighed.evaluation)]
         note = "\n\n".join([*told, *topic_table(weighed.evaluation.topics)])
         self.client.set_tag(self.run_id, _NOTE, note)
+
+    def _log_picture(self, weighed: Weighed) -> None:
+        with tempfile.TemporaryDirectory() as made:
+            picture = Path(made) / "weighing.png"
+            title = "Promote" if weighed.verdict.promote else "Do not promote"
+            write_weighing(weighed.evaluation, picture, title=title)
+            self.client.log_artifact(self.run_id, str(picture))
 
     def _milliseconds(self, seconds: float) -> int:
         """Return the moment so many seconds after the start, in milliseconds since 1970."""

@@ -1,4 +1,6 @@
-"""A replay as a picture: staleness over time, and what each level costs. Only file with matplotlib.
+"""A replay as a picture: staleness over time, and what each level costs.
+
+One of two files that know matplotlib.
 
 A static picture opens anywhere and offline; matplotlib is here already, for MLflow depends on it.
 """
