@@ -45,14 +45,52 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class PartPlan:
+    """One part of what a retraining would train on: rows of one kind, and about their tokens."""
+
+    kind: str
+    rows: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What a retraining would do and cost, before it does it.
+
+    Seconds are of this machine, from its measured speed; `tokens` counts every pass over the rows.
+    `judged` is the version that this very training made before, None if it is new.
+    """
+
+    reference: str
+    current: str
+    champion_version: int
+    start: str
+    parts: tuple[PartPlan, ...]
+    documents: int
+    held_out: int
+    tokens: int
+    steps: int
+    train_seconds: float
+    weigh_seconds: float
+    money: float | None
+    currency: str
+    data_digest: str
+    judged: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Weighed:
-    """A challenger with all that was found out about it."""
+    """A challenger with all that was found out about it.
+
+    It is the checkpoint number `chosen` of those that were weighed, the last one being 0.
+    """
 
     adapter: Adapter
     champion: Scores
     challenger: Scores
     evaluation: Evaluation
     verdict: Verdict
+    chosen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +98,14 @@ class RetrainOutcome:
     """What a retraining came to; `published` is the new release if it was promoted.
 
     `is_new` is False if this very training had been judged before and nothing was trained.
+    `waiting` is the digest of the evidence that a person has to approve, "" if nothing waits.
     """
 
     version: int
     verdict: Verdict
     published: Published | None
     is_new: bool
+    waiting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
