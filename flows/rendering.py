@@ -13,8 +13,9 @@ from rich.text import Text
 
 from flows.drift_rendering import drift_object, drift_view
 from flows.maintain import Maintained
-from flows.records import MonitorOutcome, RefreshOutcome, RetrainOutcome
+from flows.records import MonitorOutcome, RefreshOutcome
 from flows.release import Published
+from flows.training_rendering import retrain_object, retrain_view
 from monitors.wording import percent, printable
 from retrieval.records import Completeness, Hit, RefreshPlan
 
@@ -80,16 +81,6 @@ def upkeep_object(kb: str, outcome: Maintained) -> dict[str, Any]:
         "snapshot": release.snapshot,
         **asdict(outcome.tidied),
         "hubs": [asdict(hub) for hub in outcome.hubs],
-    }
-
-
-def retrain_object(outcome: RetrainOutcome) -> dict[str, Any]:
-    """Return what a retraining came to."""
-    return {
-        "version": outcome.version,
-        "verdict": asdict(outcome.verdict),
-        "release": outcome.published.release.id if outcome.published else None,
-        "trained": outcome.is_new,
     }
 
 
@@ -216,19 +207,12 @@ def hub_lines(hubs: tuple[Hub, ...]) -> list[str]:
     ]
 
 
-def retrain_view(outcome: RetrainOutcome) -> RenderableType:
-    """Show what a retraining came to."""
-    verdict = "promoted" if outcome.verdict.promote else "not promoted"
-    news = "" if outcome.is_new else " (judged before)"
-    return Text(f"Version {outcome.version} {verdict}{news}: {outcome.verdict.reason}")
-
-
 def monitor_view(outcome: MonitorOutcome) -> RenderableType:
     """Show a whole scheduled run."""
     check = outcome.check
     parts = [refresh_view(check.refresh), drift_view(check.report, check.decision)]
     if outcome.retraining:
-        parts.append(retrain_view(outcome.retraining))
+        parts.append(retrain_view(check.refresh.plan.kb, outcome.retraining))
     if outcome.requested:
         parts.append(Text(f"Retraining asked for: {outcome.requested}"))
     return Group(*parts)
