@@ -1,6 +1,6 @@
 """The flows that Prefect schedules and people start: the same runs, each step a Prefect task.
 
-One of two files that know Prefect. Every entrypoint of prefect.yaml is here.
+One of three files that know Prefect. Every entrypoint of prefect.yaml is here.
 """
 
 from __future__ import annotations
@@ -17,15 +17,21 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
-from flows import cards
+from flows import approval, cards
 from flows.desk import Desk, open_desk
 from flows.errors import BusyError, FlowError, NoReleaseError
+from flows.evidence import Evidence, evidence_of
 from flows.maintain import maintain as tidy_index
 from flows.monitor import monitor as run_check
+from flows.promote import promote as promote_version
+from flows.promote import reason_of
+from flows.promotions import person
 from flows.records import MonitorOutcome, Request
 from flows.refresh import refresh as refresh_index
+from flows.release import Published
 from flows.rendering import hub_lines
 from flows.retrain import retrain as train_challenger
+from flows.rollback import rollback as go_back
 from flows.settings import load_settings
 from flows.steps import OnProgress
 from retrieval.errors import RetrievalError
@@ -86,6 +92,8 @@ def retrain(
 ) -> str:
     """Train a challenger, weigh it, promote it if it is better; return the verdict in words.
 
+    In the mode `approve` the run is suspended until a person resumes it with the evidence.
+
     Args:
         kb: The knowledge base.
         snapshot: What to train on, e.g. docs@42; left empty, the one that answers now.
@@ -94,18 +102,62 @@ def retrain(
         force: Train again what was judged before.
     """
     with open_desk(load_settings(), kb, now=_scheduled_time()) as desk:
-        outcome = train_challenger(
-            desk,
-            as_task,
-            snapshot=snapshot or None,
-            reason=reason,
-            requested_by=requested_by,
-            force=force,
-        )
-    verdict = "promoted" if outcome.verdict.promote else "not promoted"
-    text = f"Version {outcome.version} {verdict}: {outcome.verdict.reason}"
+        waiting = approval.asked(desk)
+        if waiting is None:
+            outcome = train_challenger(
+                desk,
+                as_task,
+                snapshot=snapshot or None,
+                reason=reason,
+                requested_by=requested_by,
+                force=force,
+            )
+            said = "promoted" if outcome.verdict.promote else "not promoted"
+            text = f"Version {outcome.version} {said}: {outcome.verdict.reason}"
+            waiting = outcome.version if outcome.waiting else None
+        if waiting is not None:
+            text = _promote_approved(desk, waiting)
     create_markdown_artifact(cards.escape(text), key=artifact_key("retrain", kb))
     return text
+
+
+@flow(name="promote", flow_run_name="promote {kb}")
+def promote(kb: str, evidence: str, by: str, version: int = 0) -> str:
+    """Promote a challenger on evidence that a person has seen; return the new release's id.
+
+    Args:
+        kb: The knowledge base.
+        evidence: The digest that `driftline promote KB` shows; its first 12 digits do.
+        by: Who decides, for the history.
+        version: The version of the model; left at 0, the one that was judged last.
+    """
+    with open_desk(load_settings(), kb, now=_scheduled_time()) as desk:
+        published = _promote(desk, evidence_of(desk, version or None), evidence=evidence, by=by)
+    return published.release.id
+
+
+@flow(name="rollback", flow_run_name="rollback {kb} to {release}")
+def rollback(
+    kb: str,
+    release: str,
+    by: str,
+    why: str = "asked for by hand",
+    model_only: bool = False,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
+) -> str:
+    """Publish an earlier release again and freeze the knowledge base; return the release's id.
+
+    Args:
+        kb: The knowledge base.
+        release: The id of the release to go back to, or its first digits.
+        by: Who decides, for the history.
+        why: Why, for the history.
+        model_only: Keep the snapshot that answers now, and do not freeze the knowledge base.
+    """
+    with open_desk(load_settings(), kb, now=_scheduled_time()) as desk:
+        published = go_back(
+            desk, as_task, release, actor=person(by), why=why, model_only=model_only
+        )
+    return published.release.id
 
 
 def as_task(title: str, work: Callable[[OnProgress], T], *, retries: int = 0) -> T:
@@ -193,6 +245,28 @@ def _for_each(
             stopped.append(error)
     if stopped:
         raise stopped[0]
+
+
+def _promote_approved(desk: Desk, version: int) -> str:
+    """Promote on the evidence that a person names; until one does, the run ends here, suspended."""
+    shown = evidence_of(desk, version)
+    if shown.champion == version:
+        return f"Version {version} is the champion already, by another approval."
+    given = approval.ask(desk, shown)
+    _promote(desk, shown, evidence=given.evidence, by=given.by)
+    return f"Version {version} promoted by {given.by}: {shown.reason}"
+
+
+def _promote(desk: Desk, shown: Evidence, *, evidence: str, by: str) -> Published:
+    return promote_version(
+        desk,
+        as_task,
+        version=shown.version,
+        expected=shown.champion,
+        actor=person(by),
+        why=reason_of(shown),
+        evidence=evidence,
+    )
 
 
 def _tidy(desk: Desk) -> None:

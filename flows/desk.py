@@ -91,7 +91,9 @@ class Desk:
         """The model registry."""
         from training.registry import Registry
 
-        return Registry(self.settings.tracking_uri)
+        # Its path alone: to import what serves a model would load torch.
+        served_by = Path(__file__).with_name("served_model.py")
+        return Registry(self.settings.tracking_uri, served_by=served_by)
 
     @cached_property
     def tracker(self) -> Tracker:

@@ -8,6 +8,10 @@ FlowError
 ├── NoReleaseError      NO_RELEASE
 ├── NewerJournalError   JOURNAL_NEWER
 ├── PromoteConflictError PROMOTE_CONFLICT
+├── NoEvidenceError     NO_EVIDENCE
+├── EvidenceMismatchError EVIDENCE_CHANGED
+├── WithdrawnError      WITHDRAWN
+├── FrozenError         FROZEN
 ├── ModelNotFoundError  PACKAGE_MISSING
 ├── PortTakenError      PORT_TAKEN
 └── ServerError         SERVER_FAILED
@@ -78,6 +82,30 @@ class PromoteConflictError(FlowError):
     code = "PROMOTE_CONFLICT"
 
 
+class NoEvidenceError(FlowError):
+    """No verdict was ever given on this version, so there is nothing to approve."""
+
+    code = "NO_EVIDENCE"
+
+
+class EvidenceMismatchError(FlowError):
+    """What was approved is not what would be shown now."""
+
+    code = "EVIDENCE_CHANGED"
+
+
+class WithdrawnError(FlowError):
+    """A rollback took this version back; only a person may promote it again."""
+
+    code = "WITHDRAWN"
+
+
+class FrozenError(FlowError):
+    """A rollback froze the knowledge base; nothing is published over it until it is resumed."""
+
+    code = "FROZEN"
+
+
 class ModelNotFoundError(FlowError):
     """A model named `package:NAME` is not an installed package that carries one."""
 
@@ -119,6 +147,9 @@ EXIT_OF_CODE = {
     "MASS_DELETE_BLOCKED": Exit.BLOCKED,
     "PARTIAL_TOO_HIGH": Exit.BLOCKED,
     "PLAN_MISMATCH": Exit.BLOCKED,
+    "EVIDENCE_CHANGED": Exit.BLOCKED,
+    "WITHDRAWN": Exit.BLOCKED,
+    "FROZEN": Exit.BLOCKED,
     "INDEX_CORRUPT": Exit.CORRUPT,
     "MODEL_CORRUPT": Exit.CORRUPT,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -61,6 +61,15 @@ class Entry:
     payload: dict[str, Any] = field(hash=False)
     previous: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry yet to be written: beside a publication, in one transaction with it, or alone."""
+
+    kind: str
+    payload: dict[str, Any] = field(hash=False)
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +136,13 @@ class Journal:
         time: datetime,
         fence: Fence,
         expected_version: int | None,
+        beside: Sequence[Line] = (),
     ) -> Published:
         """Make a release the one that answers, if the champion is still the expected version.
 
         `expected_version` is the model version that serves now, None for a first release. The
         check and the write are one transaction: of two promotions one wins, the other is told.
+        What is to be written `beside` the release is in that transaction too.
         """
         with self._writing() as connection:
             row = connection.execute(_select(release.kb, _PUBLICATION).limit(1)).first()
@@ -153,6 +164,16 @@ class Journal:
                 key=release.id,
                 fence=fence,
             )
+            for line in beside:
+                _append(
+                    connection,
+                    release.kb,
+                    line.kind,
+                    line.payload,
+                    time=time,
+                    key=line.key,
+                    fence=fence,
+                )
         return _published(entry)
 
     def serving(self, kb: str) -> Published | None:

@@ -30,6 +30,7 @@ MEASURES = {
     "learning": Measure("new minus old text", relative=True),
     "general": Measure("general text, bits per byte", relative=True),
     "f1": Measure("answers, token F1", more=True),
+    "answer_learning": Measure("answers about new minus old text, token F1", more=True),
     "exact": Measure("answers that hold the exact words", more=True),
     "changed_f1": Measure("answers about facts that changed, token F1", more=True),
     "fresh_f1": Measure("answers about new text, token F1", more=True),

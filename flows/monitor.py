@@ -13,6 +13,7 @@ from flows.desk import Desk
 from flows.errors import FlowError
 from flows.journal import Fence
 from flows.measure import Measured, check_drift, remember
+from flows.promotions import withdrawn
 from flows.records import Check, MonitorOutcome, RefreshOutcome, Request
 from flows.refresh import refresh_under
 from flows.release import Release
@@ -55,11 +56,11 @@ def past(desk: Desk, release: Release) -> History:
     last = desk.journal.last(desk.name, "check")
     known = last is not None and last.payload["reference"] == release.trained_on
     tried = [
-        f"version {v['version']} was not promoted ({v['reason']})"
+        told
         for v in (entry.payload for entry in verdicts)
-        if not v["promote"]
-        and v["snapshot"] == release.snapshot
+        if v["snapshot"] == release.snapshot
         and v["champion_version"] == release.model_version
+        and (told := _why_not(desk, v))
     ]
     return History(
         retrained_at=tuple(entry.time for entry in verdicts),
@@ -71,6 +72,16 @@ def past(desk: Desk, release: Release) -> History:
             else None
         ),
     )
+
+
+def _why_not(desk: Desk, verdict: dict[str, Any]) -> str:
+    """Return why a version that was judged does not answer, "" if it may be promoted."""
+    version = verdict["version"]
+    if not verdict["promote"]:
+        return f"version {version} was not promoted ({verdict['reason']})"
+    if taken_back := withdrawn(desk.journal, desk.name, version):
+        return f"version {version} was withdrawn by {taken_back.actor} ({taken_back.why})"
+    return ""
 
 
 def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:

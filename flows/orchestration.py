@@ -1,4 +1,4 @@
-"""Work pools on a Prefect server. One of two files that know Prefect."""
+"""Work pools on a Prefect server. One of three files that know Prefect."""
 
 from __future__ import annotations
 

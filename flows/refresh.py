@@ -8,6 +8,7 @@ from flows import lease, stale
 from flows.champion import first_champion
 from flows.desk import Desk
 from flows.journal import Fence
+from flows.promotions import refuse_frozen
 from flows.records import RefreshOutcome
 from flows.release import Published, Release
 from flows.steps import Perform
@@ -59,7 +60,8 @@ def refresh(desk: Desk, perform: Perform, *, accept: str | None = None) -> Refre
 def refresh_under(
     desk: Desk, perform: Perform, fence: Fence, *, accept: str | None = None
 ) -> RefreshOutcome:
-    """Refresh under a lease that the caller holds."""
+    """Refresh under a lease that the caller holds; raise FrozenError after a rollback."""
+    refuse_frozen(desk.journal, desk.name)
     with _guarded_draft(desk, perform, fence, accept) as drafted:
         planned = drafted.plan
         refreshed = perform(

@@ -114,7 +114,7 @@ class Tracker:
             "driftline.reason": published.reason,
             _NOTE: promotion_card(published),
         }
-        title = f"promotion: version {release.model_version}, {time:%Y-%m-%d %H:%M}"
+        title = f"{published.kind}: version {release.model_version}, {time:%Y-%m-%d %H:%M}"
         with self._run(title, "promotion", time, tags):
             pass
 

@@ -6,13 +6,16 @@ import re
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from random import Random
 
+from training.changed_facts import ChangedFact
 from training.chunks import Chunk
+from training.near_duplicates import spoken
 from training.prompt import REFUSAL
 from training.questions import Question, list_questions
-from training.records import FinetuneConfig, Passage, Row, RowKind
+from training.records import DocumentVersion, FinetuneConfig, Passage, Row, RowKind
 from training.sentences import plain
 
 _TRIES = 12
@@ -43,7 +46,9 @@ class AnswerRows:
         for chunk in chunks:
             self._of_document[chunk.uri].append(chunk)
 
-    def in_turns(self, chunks: Iterable[Chunk], *, most_a_document: int) -> Iterator[Row]:
+    def in_turns(
+        self, chunks: Iterable[Chunk], *, most_a_document: int, refusal_share: float
+    ) -> Iterator[Row]:
         """Yield rows document by document in turns, each question once.
 
         Within a document new text is asked about first, and gaps come last.
@@ -57,14 +62,30 @@ class AnswerRows:
         for pair in (pair for turn in zip_longest(*picked) for pair in turn if pair):
             if (text := pair[1].text.casefold()) not in seen:
                 seen.add(text)
-                share, at = self._config.refusal_share, len(seen)
-                yield self._row(*pair, refused=int(at * share) > int((at - 1) * share))
+                at = len(seen)
+                refused = int(at * refusal_share) > int((at - 1) * refusal_share)
+                yield self._row(*pair, refused=refused)
 
-    def _row(self, chunk: Chunk, question: Question, *, refused: bool) -> Row:
+    def of_facts(self, facts: Iterable[ChangedFact]) -> Iterator[Row]:
+        """Yield a correction for each fact; what the reference said stands in none of its passages.
+
+        A fact that is gone is asked about among passages that do not hold it.
+        """
+        for fact in facts:
+            row = self._row(fact.chunk, fact.question, refused=fact.removed, stale=fact.stale)
+            others = tuple(dict.fromkeys((*row.others, fact.was)))
+            yield replace(row, kind=RowKind.CORRECTION, others=others, fresh=True)
+
+    def _row(self, chunk: Chunk, question: Question, *, refused: bool, stale: str = "") -> Row:
         # Not for secrets: the same question gets the same passages in every run.
         random = Random(f"{self._config.seed}\0{chunk.digest}\0{question.text}")  # noqa: S311
         count = random.randint(*self._passages)
-        passages = self._distractors(chunk, question, random, count if refused else count - 1)
+        unwanted = [question, replace(question, answer=stale)] if stale else [question]
+        others = self._distractors(chunk, unwanted, random, count if refused else count - 1)
+        passages = [
+            Passage(other.trail, self._clipped(other.text, question.text, random))
+            for other in others
+        ]
         source = 0
         if not refused:
             source = random.randint(1, len(passages) + 1)
@@ -81,20 +102,23 @@ class AnswerRows:
             question=question.text,
             passages=tuple(passages),
             source=source,
+            fresh=chunk.fresh,
+            stale=stale,
+            others=tuple(dict.fromkeys(_version_of(other) for other in others)),
         )
 
     def _distractors(
-        self, chunk: Chunk, question: Question, random: Random, count: int
-    ) -> list[Passage]:
-        """Return passages that do not answer the question, one from the same document first."""
-        near = [other for other in self._of_document[chunk.uri] if other is not chunk]
-        found: list[Passage] = []
+        self, chunk: Chunk, unwanted: Sequence[Question], random: Random, count: int
+    ) -> list[Chunk]:
+        """Return chunks that do not answer the question, one from the same document first."""
+        near = [other for other in self._of_document.get(chunk.uri, ()) if other is not chunk]
+        found: list[Chunk] = []
         used = {chunk.digest}
         for attempt in range(_TRIES * count):
             other = random.choice(near if near and attempt < _TRIES and not found else self._chunks)
-            if other.digest not in used and not _answers(other.text, question):
+            if other.digest not in used and not any(_answers(other.text, q) for q in unwanted):
                 used.add(other.digest)
-                found.append(Passage(other.trail, self._clipped(other.text, question.text, random)))
+                found.append(other)
             if len(found) == count:
                 break
         random.shuffle(found)
@@ -102,6 +126,10 @@ class AnswerRows:
 
     def _clipped(self, text: str, around: str, random: Random) -> str:
         return clip(text, around, random.randint(*self._characters))
+
+
+def _version_of(chunk: Chunk) -> DocumentVersion:
+    return DocumentVersion(chunk.uri, chunk.document_digest)
 
 
 def _one_a_chunk(pairs: Sequence[tuple[Chunk, Question]]) -> list[tuple[Chunk, Question]]:
@@ -120,15 +148,11 @@ def _one_a_chunk(pairs: Sequence[tuple[Chunk, Question]]) -> list[tuple[Chunk, Q
 
 def _answers(text: str, question: Question) -> bool:
     """Return True if a text might answer the question too: it holds the answer or the statement."""
-    spoken, answer = _spoken(text), _spoken(question.answer)
+    said, answer = spoken(text), spoken(question.answer)
     short = len(answer.split()) <= _SHORT_ANSWER_WORDS
     evidence = _words(question.evidence)
     shared = len(evidence & _words(text))
-    return (short and f" {answer} " in f" {spoken} ") or shared >= _SAME_STATEMENT * len(evidence)
-
-
-def _spoken(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    return (short and f" {answer} " in f" {said} ") or shared >= _SAME_STATEMENT * len(evidence)
 
 
 def _words(text: str) -> set[str]:
@@ -137,10 +161,10 @@ def _words(text: str) -> set[str]:
 
 def holding(text: str, question: Question, characters: int) -> str:
     """Return the text clipped about the evidence, wider until it holds the answer."""
-    answer = _spoken(plain(question.answer))
+    answer = spoken(plain(question.answer))
     while characters < len(text):
         clipped = clip(text, question.evidence, characters)
-        if answer in _spoken(plain(clipped)):
+        if answer in spoken(plain(clipped)):
             return clipped
         characters *= 2
     return text.strip("\n")

@@ -31,7 +31,10 @@ _PROMPT_TOKENS = 80
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One chunk. `fresh` if its text is not in the reference; `trail` says where it stands."""
+    """One chunk. `fresh` if its text is not in the reference; `trail` says where it stands.
+
+    `edited` if it is not in the reference as it is, but nearly so: neither new nor old.
+    """
 
     uri: str
     title: str
@@ -40,6 +43,7 @@ class Chunk:
     digest: str
     document_digest: str
     fresh: bool
+    edited: bool = False
 
     @property
     def trail(self) -> str:

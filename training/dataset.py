@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from hashlib import sha256
-from itertools import islice, zip_longest
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from itertools import chain, islice, zip_longest
 
 import pyarrow as pa
 
 from training.answer_rows import AnswerRows
-from training.chunks import Chunk, approximate_tokens, read_chunks
+from training.changed_facts import ChangedFact, changed_facts
+from training.chunks import Chunk, read_chunks
+from training.cloze_rows import cloze_rows
 from training.errors import NotEnoughTextError
-from training.prompt import PROMPT_DIGEST
+from training.example_files import examples_digest
+from training.leaks import held_rows, require_no_leak, without_leaks
+from training.near_duplicates import Seen, found_among, share_seen, shingles
+from training.parts import Part, spend
 from training.records import FinetuneConfig, Row, RowKind, TrainingSet
+from training.split import Split, rank, split
 
-# Intervals are drawn over held-out documents: in a small corpus up to a third of all are held
-# out until there are these many.
-ENOUGH_HOLDOUT_DOCUMENTS = 12
 LEAST_DOCUMENTS = 9
 LEAST_TRAIN_ROWS = 8
 MOST_QUESTIONS = 40  # of one document
+MOST_CORRECTIONS = 10  # likewise
 MOST_ASKED_CHUNKS = 5_000  # a second or two, however large the corpus
-# What one document may take of each share: release notes are a third of some corpora.
-MOST_OF_A_DOCUMENT = 0.2
+# Half of the chunks that are new by their digest are nine tenths an old one (Django 5.2 -> 6.0).
+# Under a half, pages made from one template would count as one page.
+MOST_KNOWN = 0.8
+OLD_OF_A_DOCUMENT = 3
+# Of the held-out questions: the rest says whether all else is still answered.
+CORRECTIONS_SHARE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class _Holdout:
+    new: list[Row]
+    old: list[Row]
+    answers: list[Row]
+    cloze: list[Row]
+    general: list[Row]
 
 
 def select_examples(
@@ -35,112 +51,179 @@ def select_examples(
     *,
     reference_name: str,
     current_name: str,
+    chat: Sequence[Row] = (),
+    general: Sequence[Row] = (),
 ) -> TrainingSet:
-    """Return the rows of one retraining: the difference, replay of the rest, and answers.
+    """Return the rows of one retraining: the difference, replay, answers, corrections and chat.
 
-    The difference is the text whose normal digest is not in the reference; without a reference,
-    or where nothing differs, it is the whole corpus. Held-out documents are drawn by a hash of
-    their uri, so the same ones are held out in every retraining, and a champion has not seen them
-    either. Documents take turns, so that a long one does not crowd out the others. The same
-    tables and config give the same rows in the same order. Raises NotEnoughTextError.
+    The difference is the text that the reference lacks; without a reference, or where nothing
+    differs, it is the whole corpus. Held-out documents are drawn by a hash of their uri, so a
+    champion has not seen them either. Training text that nearly repeats held-out text is left out.
+    Documents take turns, so that a long one does not crowd out the others. The same tables and
+    config give the same rows in the same order. Raises NotEnoughTextError, and EvalLeakError if
+    `chat` or `general` hold what is weighed on.
     """
     chunks = _fresh_marked(reference, current)
-    split = _Split.of(chunks, config)
-    train = [*_text_rows(split.train, config), *_train_answers(split.train, config)]
-    new, old, answers = _holdout(split.holdout, config)
-    _require(split, train, new, answers)
-    return TrainingSet(
+    known = set() if reference is None else set(reference.column("uri").to_pylist())
+    halves = split(chunks, known, share=config.holdout_share, salt=config.holdout_salt)
+    facts = [] if reference is None else changed_facts(reference, current)
+    held = _holdout(halves, [f for f in facts if f.chunk.uri in halves.held], config, general)
+    learnt = [fact for fact in facts if fact.chunk.uri not in halves.held]
+    train = _train_rows(_unrepeated(halves), learnt, chat, config)
+    draft = TrainingSet(
         reference=reference_name,
         current=current_name,
         train=tuple(train),
-        holdout_new=tuple(new),
-        holdout_old=tuple(old),
-        holdout_answers=tuple(answers),
-        digest=_digest((train, new, old, answers), config, reference_name, current_name),
+        holdout_new=tuple(held.new),
+        holdout_old=tuple(held.old),
+        holdout_answers=tuple(held.answers),
+        holdout_cloze=tuple(held.cloze),
+        holdout_general=tuple(held.general),
+        digest="",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Split:
-    train: list[Chunk]
-    holdout: list[Chunk]
-
-    @classmethod
-    def of(cls, chunks: Sequence[Chunk], config: FinetuneConfig) -> _Split:
-        """Hold out the documents whose hash is under the share, or the lowest of a small corpus."""
-        ranks = {chunk.uri: _rank(config.holdout_salt, chunk.uri) for chunk in chunks}
-        order = sorted(ranks, key=lambda uri: ranks[uri])
-        under = sum(rank < config.holdout_share for rank in ranks.values())
-        held = set(order[: max(under, min(ENOUGH_HOLDOUT_DOCUMENTS, len(order) // 3))])
-        return cls(
-            [chunk for chunk in chunks if chunk.uri not in held],
-            [chunk for chunk in chunks if chunk.uri in held],
-        )
+    examples = replace(draft, train=tuple(without_leaks(train, held_rows(draft))))
+    _require(halves, examples)
+    require_no_leak(examples)
+    return replace(examples, digest=examples_digest(examples, config))
 
 
 def _fresh_marked(reference: pa.Table | None, current: pa.Table) -> list[Chunk]:
-    known = set() if reference is None else set(reference.column("normal_digest").to_pylist())
-    chunks = list(read_chunks(current, known))
-    if any(chunk.fresh for chunk in chunks):
+    """Return the chunks, fresh where the reference lacks them, edited where it nearly has them."""
+    if reference is None:
+        return list(read_chunks(current, set()))
+    chunks = list(read_chunks(current, set(reference.column("normal_digest").to_pylist())))
+    wanted = {chunk.digest: shingles(chunk.text) for chunk in chunks if chunk.fresh}
+    if not wanted:
+        return list(read_chunks(current, set()))
+    seen = found_among(set().union(*wanted.values()), reference.column("text").to_pylist())
+    repeated = {digest for digest, runs in wanted.items() if share_seen(runs, seen) >= MOST_KNOWN}
+    if len(repeated) == len(wanted):
         return chunks
-    return list(read_chunks(current, set()))
+    return [
+        replace(chunk, fresh=False, edited=True) if chunk.digest in repeated else chunk
+        for chunk in chunks
+    ]
 
 
-def _text_rows(chunks: Sequence[Chunk], config: FinetuneConfig) -> list[Row]:
-    """Return text rows within their shares; replay's share is the difference's if there is none."""
-    fresh = [chunk for chunk in chunks if chunk.fresh]
-    stale = [chunk for chunk in chunks if not chunk.fresh]
-    shares = (config.difference_share, config.replay_share)
-    if not stale:
-        shares = (sum(shares), 0.0)
-    rows: list[Row] = []
-    for part, kind, share in zip((fresh, stale), RowKind, shares, strict=False):
-        turns = _in_turns(part, config.seed)
-        texts = (chunk.as_row(kind) for chunk in turns if chunk.wordy)
-        rows += _within(texts, share * config.budget_tokens, config.max_row_tokens)
-    return rows
+def _unrepeated(halves: Split) -> list[Chunk]:
+    """Return the chunks to train on that repeat neither a held-out one nor one another."""
+    held, seen = Seen(chunk.text for chunk in halves.holdout), Seen()
+    kept: list[Chunk] = []
+    for chunk in halves.train:
+        if not any(texts.repeats(chunk.text, share=MOST_KNOWN) for texts in (held, seen)):
+            kept.append(chunk)
+            seen.add(chunk.text)
+    return kept
 
 
-def _train_answers(chunks: Sequence[Chunk], config: FinetuneConfig) -> list[Row]:
+def _train_rows(
+    chunks: Sequence[Chunk],
+    facts: Sequence[ChangedFact],
+    chat: Sequence[Row],
+    config: FinetuneConfig,
+) -> list[Row]:
+    """Return the rows of every part, as many as its share of the tokens allows."""
+    turns = [chunk for chunk in _in_turns(chunks, config.seed) if chunk.wordy]
     rows = AnswerRows(chunks, config, passage_characters=(120, 260), passages=(2, 3))
-    turns = rows.in_turns(_asked(chunks, config.seed), most_a_document=MOST_QUESTIONS)
-    return _within(turns, config.answer_share * config.budget_tokens, config.max_row_tokens)
+    asked = rows.in_turns(
+        _asked(chunks, config.seed),
+        most_a_document=MOST_QUESTIONS,
+        refusal_share=config.refusal_share,
+    )
+    news = [*(c for c in turns if c.fresh), *(c for c in turns if c.edited)]
+    difference = (chunk.as_row(RowKind.DIFFERENCE) for chunk in news)
+    replay = (c.as_row(RowKind.REPLAY) for c in turns if not c.fresh and not c.edited)
+    talks = sorted(chat, key=lambda row: rank(str(config.seed), row.document_digest))
+    candidates: tuple[tuple[Iterable[Row], float], ...] = (
+        (difference, config.difference_share),
+        (replay, config.replay_share),
+        (asked, config.answer_share),
+        (rows.of_facts(_facts_in_turns(facts, config.seed)), config.correction_share),
+        (talks, config.chat_share),
+    )
+    parts = [Part(part, share, most_a_row=config.max_row_tokens) for part, share in candidates]
+    spend(parts, config.budget_tokens)
+    corrected = {row.question.casefold() for row in parts[3].kept}
+    kept = chain.from_iterable(part.kept for part in parts)
+    return [
+        row
+        for row in kept
+        if row.kind is not RowKind.ANSWER or row.question.casefold() not in corrected
+    ]
 
 
 def _holdout(
-    chunks: Sequence[Chunk], config: FinetuneConfig
-) -> tuple[list[Row], list[Row], list[Row]]:
-    """Return new text, old text, and answers with those about new text first."""
-    wordy = [chunk for chunk in _in_turns(chunks, 0) if chunk.wordy]
-    new = [chunk.as_row(RowKind.DIFFERENCE) for chunk in wordy if chunk.fresh]
-    old = [chunk.as_row(RowKind.REPLAY) for chunk in wordy if not chunk.fresh]
+    halves: Split, facts: Sequence[ChangedFact], config: FinetuneConfig, general: Sequence[Row]
+) -> _Holdout:
+    """Return text, answers with those about changed facts first, key words and general text."""
+    wordy = [chunk for chunk in _in_turns(halves.holdout, 0) if chunk.wordy]
+    new = [chunk for chunk in wordy if chunk.fresh][: config.holdout_text_rows]
+    old = _old_text(wordy, {chunk.uri for chunk in new})[: config.holdout_text_rows]
+    cloze = cloze_rows(chunk for chunk in wordy if chunk.fresh)
+    return _Holdout(
+        new=[chunk.as_row(RowKind.DIFFERENCE) for chunk in new],
+        old=[chunk.as_row(RowKind.REPLAY) for chunk in old],
+        answers=_holdout_answers(halves.holdout, facts, config),
+        cloze=list(islice(cloze, config.holdout_cloze_rows)),
+        general=list(general[: config.holdout_general_rows]),
+    )
+
+
+def _old_text(turns: Sequence[Chunk], homes: AbstractSet[str]) -> list[Chunk]:
+    """Return old text: three chunks of each document with new text, as it is most like it.
+
+    Then three of each of the others, and so on.
+    """
+    taken: Counter[str] = Counter()
+    placed: list[tuple[int, bool, Chunk]] = []
+    for chunk in turns:
+        if not chunk.fresh and not chunk.edited:
+            placed.append((taken[chunk.uri] // OLD_OF_A_DOCUMENT, chunk.uri not in homes, chunk))
+            taken[chunk.uri] += 1
+    return [chunk for *_, chunk in sorted(placed, key=lambda place: place[:2])]
+
+
+def _holdout_answers(
+    chunks: Sequence[Chunk], facts: Sequence[ChangedFact], config: FinetuneConfig
+) -> list[Row]:
+    """Return corrections, then questions about new text, then about old; some with no answer."""
+    if not chunks:
+        return []
     # As long and as many as a search returns, so that the weighing is like the serving.
     rows = AnswerRows(chunks, config, passage_characters=(600, 900), passages=(3, 4))
-    most = max(1, config.holdout_answer_rows // 5)
-    answers = rows.in_turns(_asked(chunks, 0), most_a_document=most)
-    count = config.holdout_text_rows
-    return new[:count], old[:count], list(islice(answers, config.holdout_answer_rows))
+    count = config.holdout_answer_rows
+    refusals = round(config.refusal_share * count)
+    gone = [fact for fact in facts if fact.removed][:refusals]
+    told = [fact for fact in facts if not fact.removed or fact in gone]
+    corrections = list(rows.of_facts(_facts_in_turns(told, 0)))[: int(CORRECTIONS_SHARE * count)]
+    left = refusals - sum(not row.source for row in corrections)
+    asked = rows.in_turns(
+        _asked(chunks, 0),
+        most_a_document=max(1, count // 5),
+        refusal_share=max(0.0, left / max(1, count - len(corrections))),
+    )
+    corrected = {row.question.casefold() for row in corrections}
+    others = (row for row in asked if row.question.casefold() not in corrected)
+    return list(islice(chain(corrections, others), count))
 
 
-def _within(rows: Iterable[Row], budget: float, most_a_row: int) -> list[Row]:
-    """Return rows until their tokens fill the budget, no document more than its share of it."""
-    kept: list[Row] = []
-    of_document: Counter[str] = Counter()
-    for row in rows:
-        if of_document.total() >= budget:
-            break
-        if of_document[row.uri] < MOST_OF_A_DOCUMENT * budget:
-            kept.append(row)
-            of_document[row.uri] += min(approximate_tokens(row), most_a_row)
-    return kept
+def _facts_in_turns(facts: Sequence[ChangedFact], seed: int) -> Iterator[ChangedFact]:
+    """Yield facts so that documents take turns, in each those that changed before those gone."""
+    of_document: dict[str, list[ChangedFact]] = defaultdict(list)
+    for fact in sorted(facts, key=lambda fact: rank(str(seed), fact.question.text)):
+        of_document[fact.chunk.uri].append(fact)
+    order = sorted(of_document, key=lambda uri: rank(str(seed), uri))
+    ranked = (sorted(of_document[uri], key=lambda fact: fact.removed) for uri in order)
+    rounds = zip_longest(*(facts_[:MOST_CORRECTIONS] for facts_ in ranked))
+    return (fact for facts_ in rounds for fact in facts_ if fact is not None)
 
 
 def _in_turns(chunks: Iterable[Chunk], seed: int) -> list[Chunk]:
     """Return chunks so that each document gives one in every round, both in a seeded order."""
     of_document: dict[str, list[Chunk]] = defaultdict(list)
-    for chunk in sorted(chunks, key=lambda chunk: _rank(str(seed), chunk.digest, chunk.uri)):
+    for chunk in sorted(chunks, key=lambda chunk: rank(str(seed), chunk.digest, chunk.uri)):
         of_document[chunk.uri].append(chunk)
-    order = sorted(of_document, key=lambda uri: _rank(str(seed), uri))
+    order = sorted(of_document, key=lambda uri: rank(str(seed), uri))
     rounds = zip_longest(*(of_document[uri] for uri in order))
     return [chunk for chunks_ in rounds for chunk in chunks_ if chunk is not None]
 
@@ -151,25 +234,15 @@ def _asked(chunks: Sequence[Chunk], seed: int) -> list[Chunk]:
     return sorted(turns, key=lambda chunk: not chunk.fresh)[:MOST_ASKED_CHUNKS]
 
 
-def _rank(*parts: str) -> float:
-    """Return a number in [0, 1) that belongs to these strings for good.
-
-    >>> 0 <= _rank("holdout", "a.md") < 1 and _rank("a", "b") != _rank("b", "a")
-    True
-    """
-    digest = sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
-
-
-def _require(split: _Split, train: list[Row], new: list[Row], answers: list[Row]) -> None:
-    documents = len({chunk.uri for chunk in (*split.train, *split.holdout)})
-    asked = sum(row.kind is RowKind.ANSWER for row in train)
+def _require(halves: Split, examples: TrainingSet) -> None:
+    documents = len({chunk.uri for chunk in (*halves.train, *halves.holdout)})
+    asked = sum(bool(row.question) for row in examples.train)
     needs = {
         "documents with trusted text": (documents, LEAST_DOCUMENTS),
-        "rows to train on": (len(train), LEAST_TRAIN_ROWS),
+        "rows to train on": (len(examples.train), LEAST_TRAIN_ROWS),
         "questions to train on": (asked, 1),
-        "rows of held-out text": (len(new), 1),
-        "held-out questions": (len(answers), 1),
+        "rows of held-out text": (len(examples.holdout_new), 1),
+        "held-out questions": (len(examples.holdout_answers), 1),
     }
     short = [
         f"{what}: {there} of {least}" for what, (there, least) in needs.items() if there < least
@@ -180,20 +253,3 @@ def _require(split: _Split, train: list[Row], new: list[Row], answers: list[Row]
             "Add documents; the index keeps answering without an adapter."
         )
         raise NotEnoughTextError(msg)
-
-
-def _digest(parts: Sequence[Sequence[Row]], config: FinetuneConfig, *names: str) -> str:
-    """Return the sha256 over the prompt, every row, the config and both snapshots' names."""
-    digest = sha256()
-    for line in _lines(parts, config, names):
-        digest.update(json.dumps(line, sort_keys=True).encode() + b"\n")
-    return digest.hexdigest()
-
-
-def _lines(
-    parts: Sequence[Sequence[Row]], config: FinetuneConfig, names: tuple[str, ...]
-) -> Iterator[object]:
-    yield [PROMPT_DIGEST, *names]
-    yield asdict(config)
-    for number, rows in enumerate(parts):
-        yield from ([number, asdict(row)] for row in rows)

@@ -1,4 +1,4 @@
-"""Rows as token ids, padded on the left. The only place where text meets the chat template."""
+"""Rows as token ids, padded or packed. The only place where text meets the chat template."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from training.prompt import answer_turn, chat_messages, neutralise
-from training.records import Passage, Row
+from training.records import Passage, Row, RowKind, Turn
 
 IGNORED = -100  # cross-entropy's own mark for "no loss here"
 
@@ -25,30 +25,55 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows padded on the left: (rows, tokens) each. `told` is the longest count of told tokens."""
+    """Rows padded on the left: (rows, tokens) each. `told` is the longest count of told tokens.
+
+    Packed rows lie one behind the other in a single line; then `positions`, of the same shape,
+    count from 0 in each of them, and no row sees another.
+    """
 
     ids: Tensor
     mask: Tensor
     labels: Tensor
     told: int
+    positions: Tensor | None = None
 
     @property
     def tokens(self) -> int:
         """Count of tokens without the padding."""
         return int(self.mask.sum())
 
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        positions = None if self.positions is None else self.positions.to(device)
+        return Batch(
+            self.ids.to(device),
+            self.mask.to(device),
+            self.labels.to(device),
+            self.told,
+            positions,
+        )
+
+
+def is_asked(row: Row) -> bool:
+    """Return True for a row that answers something; of all others the text itself is learnt."""
+    return bool(row.question) or row.kind is RowKind.CHAT
+
 
 def encode_row(tokenizer: Tokenizer, row: Row, *, most_tokens: int) -> Encoded:
-    """Return a text row, cut at `most_tokens`, or an answer row, never cut.
+    """Return a text row, cut at `most_tokens`, or an answer or a conversation, never cut.
 
-    A text row tells all of its tokens but the first, an answer row only the answer and its end.
+    A text row tells all of its tokens but the first, an answer row only the answer and its end, a
+    conversation only its last reply and its end.
     """
-    if not row.question:
+    if not is_asked(row):
         ids = encode_text(tokenizer, row.text)[:most_tokens]
         return Encoded(ids, max(0, len(ids) - 1))
-    asked = encode_question(tokenizer, row.question, row.passages)
-    told = encode_text(tokenizer, answer_turn(row.text, row.source))
-    told = [*told, int(tokenizer.eos_token_id)]
+    if row.kind is RowKind.CHAT:
+        asked, said = encode_turns(tokenizer, row.turns), row.text
+    else:
+        asked = encode_question(tokenizer, row.question, row.passages)
+        said = answer_turn(row.text, row.source)
+    told = [*encode_text(tokenizer, said), int(tokenizer.eos_token_id)]
     return Encoded([*asked, *told], len(told))
 
 
@@ -60,11 +85,17 @@ def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
 
 def encode_question(tokenizer: Tokenizer, question: str, passages: Sequence[Passage]) -> list[int]:
     """Return the ids of the one prompt, up to where the answer begins."""
+    turns = [Turn(turn["role"], turn["content"]) for turn in chat_messages(question, passages)]
+    return encode_turns(tokenizer, turns)
+
+
+def encode_turns(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
+    """Return the ids of a conversation, up to where the next reply begins.
+
+    Only the markers that the model's own chat template writes count as markers.
+    """
     markers = _markers(tokenizer)
-    messages = [
-        {"role": turn["role"], "content": neutralise(turn["content"], markers)}
-        for turn in chat_messages(question, passages)
-    ]
+    messages = [{"role": turn.role, "content": neutralise(turn.content, markers)} for turn in turns]
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     return list(tokenizer(str(text), add_special_tokens=False)["input_ids"])
 
@@ -85,6 +116,21 @@ def pad_left(rows: Sequence[Encoded], pad: int) -> Batch:
         if row.told:
             labels[at, -row.told :] = ids[at, -row.told :]
     return Batch(ids, mask, labels, max(row.told for row in rows))
+
+
+def pack(rows: Sequence[Encoded]) -> Batch:
+    """Return the rows in one line: no padding, and positions that begin again with each row.
+
+    transformers keeps the rows apart where positions begin again and there is no mask.
+    """
+    width = sum(len(row.ids) for row in rows)
+    ids = torch.tensor([[token for row in rows for token in row.ids]])
+    positions = torch.cat([torch.arange(len(row.ids)) for row in rows])[None]
+    labels, end = torch.full_like(ids, IGNORED), 0
+    for row in rows:
+        end += len(row.ids)
+        labels[0, end - row.told : end] = ids[0, end - row.told : end]
+    return Batch(ids, torch.ones_like(ids), labels, width, positions)
 
 
 def by_length(rows: Sequence[Encoded], rows_a_batch: int) -> Iterator[list[int]]:

@@ -13,7 +13,8 @@ TrainingError
 ├── TrainKilledError        TRAIN_KILLED
 ├── EvalIncompleteError     EVAL_INCOMPLETE
 ├── AdapterMismatchError    ADAPTER_MISMATCH
-└── ModelCorruptError       MODEL_CORRUPT
+├── ModelCorruptError       MODEL_CORRUPT
+└── AliasMovedError         ALIAS_MOVED
 """
 
 from typing import ClassVar
@@ -92,7 +93,7 @@ class EvalIncompleteError(TrainingError):
 
 
 class AdapterMismatchError(TrainingError):
-    """The adapter was made for another base model."""
+    """The adapter was made for another base model, tokenizer or rank."""
 
     code = "ADAPTER_MISMATCH"
 
@@ -101,3 +102,9 @@ class ModelCorruptError(TrainingError):
     """Files of a model or adapter are not the ones that were registered."""
 
     code = "MODEL_CORRUPT"
+
+
+class AliasMovedError(TrainingError):
+    """An alias is not where whoever moves it expects it to be."""
+
+    code = "ALIAS_MOVED"

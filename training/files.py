@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-_DIGESTED = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model"})
+DIGESTED = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model"})
 
 
 def move_in(made: Path, folder: Path) -> None:
@@ -35,7 +35,7 @@ def folder_digest(
     With `remembered_in` the digest is kept there beside each file's size and times, and files
     that have not been touched are not read again.
     """
-    files = sorted(paths or (p for p in folder.iterdir() if p.suffix in _DIGESTED))
+    files = sorted(paths or (p for p in folder.iterdir() if p.suffix in DIGESTED))
     seen = [_touched(path) for path in files]
     stamp = remembered_in and remembered_in / "digests" / f"{_name(folder, files)}.json"
     if stamp and (kept := _remembered(stamp, seen)):

@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from random import Random
 
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
+from transformers import PreTrainedModel
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from training.adapter_files import read_adapter
-from training.adapters import Trainable, attach_adapter, save_adapter
+from training.adapters import (
+    Trainable,
+    attach_adapter,
+    load_weights,
+    require_same_shape,
+    save_adapter,
+)
+from training.batches import StepRows, count_epochs, plan_steps
+from training.checkpoints import OPTIMISER, Checkpoints, Progress, TrainingKey
 from training.chunks import approximate_tokens
-from training.encoding import IGNORED, Batch, Encoded, by_length, encode_row, pad_left
-from training.errors import DivergedError, NotEnoughTextError
-from training.files import move_in
-from training.models import has_fast_bfloat16, load_base, load_tokenizer
-from training.records import Adapter, BaseModel, FinetuneConfig, Row, TrainingSet, TrainingStep
+from training.encoding import is_asked
+from training.errors import DivergedError
+from training.failpoints import reach
+from training.gradients import Gradient, Gradients
+from training.listeners import Listeners, OnNotice, OnSample, OnStep
+from training.models import load_base, load_tokenizer
+from training.optimiser_files import load_optimiser, save_optimiser
+from training.quantised import load_four_bit
+from training.records import (
+    Adapter,
+    BaseModel,
+    FinetuneConfig,
+    TrainingSet,
+    TrainingStep,
+)
+from training.samples import sample_steps, sampled_rows, take_samples
+from training.team import Team
 
-_MOST_GRADIENT = 1.0
-OnStep = Callable[[TrainingStep], None]
+# These leave the weights as they are, or only cut a step otherwise, so that whoever changes them
+# goes on from the checkpoints that are there. What an adapter starts from has a digest of its own.
+_NOT_IN_WEIGHTS = ("start", "micro_rows", "checkpoint_share", "candidates", "samples")
+# Weights and two moments of each, in float32.
+_CHECKPOINT_BYTES_A_WEIGHT = 12
+_CHECKPOINT_BYTES_BESIDE = 200_000
 
 
 def estimate_cost(examples: TrainingSet, config: FinetuneConfig) -> tuple[int, int]:
     """Return about how many tokens and how many optimiser steps `finetune` will take."""
     lengths = [min(approximate_tokens(row), config.max_row_tokens) for row in examples.train]
-    epochs = _epochs(sum(lengths), config)
-    answers = sum(bool(row.question) for row in examples.train)
+    epochs = count_epochs(sum(lengths), config)
+    answers = sum(is_asked(row) for row in examples.train)
     kinds = (answers, len(examples.train) - answers)
     return epochs * sum(lengths), epochs * sum(math.ceil(n / config.batch_rows) for n in kinds)
-
-
-def _epochs(tokens: int, config: FinetuneConfig) -> int:
-    """Return how often the rows are passed over: until the budget is spent, within the limit."""
-    return max(1, min(config.epochs, round(config.budget_tokens / max(1, tokens))))
 
 
 def finetune(
@@ -49,116 +67,218 @@ def finetune(
     config: FinetuneConfig,
     folder: Path,
     *,
+    start: Path | None = None,
     on_step: OnStep | None = None,
+    on_sample: OnSample | None = None,
+    on_notice: OnNotice | None = None,
 ) -> Adapter:
     """Train an adapter on the rows and return it from `folder`, which appears whole or not at all.
 
-    Loss is on the text of text rows and on the answers of answer rows. The same base, rows,
-    config and machine give the same adapter to the bit, so a run that was killed is repeated,
-    not repaired. Raises DivergedError if the loss or a gradient is not a finite number, and
+    It begins fresh, or with the adapter in `start`. Loss is on the text of text rows and on the
+    answers of all others. The same base, rows, config, start and machine give the same adapter to
+    the bit, killed and resumed or not: `training.checkpoints` keeps what to resume from beside
+    `folder`, and the last adapters on the way as candidates.
+
+    Raises DivergedError if the loss or a gradient is not a finite number, OutOfMemoryError,
+    NoSpaceError, NotEnoughTextError, AdapterMismatchError if `start` does not fit, and
     FileExistsError rather than mix two trainings in one folder.
     """
     if folder.exists():
         msg = f"There is an adapter in {str(folder)!r} already. Read it, or choose another folder."
         raise FileExistsError(msg)
-    started = time.monotonic()
+    begun = _require_fitting(start, base, config)
+    team, tokenizer = Team(), load_tokenizer(base)
+    steps = plan_steps(tokenizer, examples.train, config)
+    key = TrainingKey(base.digest, examples.digest, config_digest(config), begun)
+    checkpoints = Checkpoints(folder, key, kept=config.candidates)
+    model = _load_trainable(base, config, team, start)
+    training = _Training(
+        base=base,
+        examples=examples,
+        config=config,
+        begun=begun,
+        team=team,
+        tokenizer=tokenizer,
+        model=model,
+        checkpoints=checkpoints,
+        listeners=Listeners(on_step, on_sample, on_notice) if team.speaks else Listeners(),
+    )
+    training.run(steps)
+    return training.deliver(folder)
+
+
+def config_digest(config: FinetuneConfig) -> str:
+    """Return the sha256 over what in a config decides which weights come out.
+
+    >>> config_digest(FinetuneConfig(seed=1)) == config_digest(FinetuneConfig(seed=2))
+    False
+    >>> config_digest(FinetuneConfig(samples=1)) == config_digest(FinetuneConfig(samples=2))
+    True
+    """
+    told = {name: value for name, value in asdict(config).items() if name not in _NOT_IN_WEIGHTS}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _require_fitting(start: Path | None, base: BaseModel, config: FinetuneConfig) -> str:
+    """Return the digest of the adapter to begin with, "" for none."""
+    if start is None:
+        return ""
+    adapter = read_adapter(start, base=base, rank=config.rank)
+    require_same_shape(start, config)
+    return adapter.digest
+
+
+def _load_trainable(
+    base: BaseModel, config: FinetuneConfig, team: Team, start: Path | None
+) -> Trainable:
     torch.manual_seed(config.seed)
-    model = attach_adapter(load_base(base), config).train()
-    batches = _batches(base, examples.train, config)
-    tokens = sum(batch.tokens for batch in batches)
-    _train(model, batches, config, started, on_step)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f".{folder.name}-*"):
-        shutil.rmtree(left)  # of a run of this very training that was killed
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
-        seconds = time.monotonic() - started
-        save_adapter(
-            model, base, Path(made), examples=examples.digest, tokens=tokens, seconds=seconds
+    loaded = load_four_bit(base, team.device) if config.four_bit else load_base(base)
+    model = attach_adapter(_saving_memory(loaded, config, team), config).train()
+    if start is not None:
+        load_weights(model, start)
+    return model
+
+
+def _saving_memory(model: PreTrainedModel, config: FinetuneConfig, team: Team) -> PreTrainedModel:
+    """Return the model; on a GPU, layers are computed twice rather than kept in its memory."""
+    if config.gradient_checkpointing or (config.gradient_checkpointing is None and team.on_gpu):
+        model.gradient_checkpointing_enable(  # type: ignore[no-untyped-call]
+            gradient_checkpointing_kwargs={"use_reentrant": False}
         )
-        move_in(Path(made), folder)
-    return read_adapter(folder, base=base)
+    return model
 
 
-def _batches(base: BaseModel, rows: Sequence[Row], config: FinetuneConfig) -> list[Batch]:
-    """Return all batches of all epochs. Text and answers never share one: their costs differ."""
-    tokenizer = load_tokenizer(base)
-    encoded = [encode_row(tokenizer, row, most_tokens=config.max_row_tokens) for row in rows]
-    texts = [e for e, row in zip(encoded, rows, strict=True) if not row.question and e.told]
-    answers = [e for e, row in zip(encoded, rows, strict=True) if row.question]
-    if not texts and not answers:
-        msg = "There is no row to train on: every one is empty. Add documents."
-        raise NotEnoughTextError(msg)
-    pad = int(tokenizer.pad_token_id)
-    random = Random(config.seed)  # noqa: S311 - not for secrets: the same order in every run
-    epochs = _epochs(sum(len(e.ids) for e in encoded), config)
-    return [batch for _ in range(epochs) for batch in _epoch((texts, answers), pad, config, random)]
+class _Training:
+    """One training under way: it steps, tells, and keeps what to resume from."""
+
+    def __init__(
+        self,
+        *,
+        base: BaseModel,
+        examples: TrainingSet,
+        config: FinetuneConfig,
+        begun: str,
+        team: Team,
+        tokenizer: Tokenizer,
+        model: Trainable,
+        checkpoints: Checkpoints,
+        listeners: Listeners,
+    ) -> None:
+        self._base, self._examples, self._config, self._begun = base, examples, config, begun
+        self._team, self._tokenizer, self._model = team, tokenizer, model
+        self._checkpoints, self._listeners = checkpoints, listeners
+        wrapped = team.prepare(model)
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        # The rate is set at every step: an optimiser's state is then all there is to resume.
+        self._optimiser = AdamW(weights, lr=config.learning_rate, weight_decay=0.0)
+        self._gradients = Gradients(
+            wrapped,
+            weights,
+            team,
+            most_rows=config.micro_rows or config.batch_rows,
+            pad=int(tokenizer.pad_token_id),
+            packing=team.on_gpu if config.packing is None else config.packing,
+            seed=config.seed,
+            on_notice=listeners.on_notice,
+        )
+        self._trained = sum(weight.numel() for weight in weights)
+        self._asked = sampled_rows(examples.holdout_answers, config.samples)
+        self._done = Progress()
+        self._started = time.monotonic()
+
+    def run(self, steps: list[StepRows]) -> None:
+        """Take every step that no checkpoint holds."""
+        self._resume()
+        every = max(1, round(self._config.checkpoint_share * len(steps)))
+        sampled = sample_steps(len(steps))
+        for at in range(self._done.step, len(steps)):
+            self._step(steps[at], at + 1, len(steps))
+            if at + 1 in sampled:
+                self._sample()
+            if (at + 1) % every == 0 and at + 1 < len(steps):
+                self._keep()
+            reach("step")
+
+    def deliver(self, folder: Path) -> Adapter:
+        """Return the finished adapter from its folder."""
+        if self._team.speaks:
+            self._checkpoints.deliver(folder, self._done, self._save)
+        self._team.wait()
+        return read_adapter(folder, base=self._base)
+
+    def _resume(self) -> None:
+        newest = self._checkpoints.newest()
+        self._team.wait()  # or one process reads what another one already clears away
+        if newest:
+            load_weights(self._model, newest.folder)
+            load_optimiser(self._model, self._optimiser, newest.folder / OPTIMISER)
+            self._done = newest.progress
+            self._started -= newest.progress.seconds
+            if self._listeners.on_notice:
+                self._listeners.on_notice(f"Resuming after step {newest.progress.step}.")
+        if self._team.speaks:
+            self._checkpoints.clear()
+            size = self._trained * _CHECKPOINT_BYTES_A_WEIGHT + _CHECKPOINT_BYTES_BESIDE
+            self._checkpoints.require_space(size)
+
+    def _step(self, rows: StepRows, step: int, steps: int) -> None:
+        rate = self._config.learning_rate * rate_share(step - 1, steps, self._config)
+        gradient = self._gradients.of(rows, step)
+        if not gradient.finite:
+            raise DivergedError(self._diverged(gradient, step, steps))
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._optimiser.step()
+        self._done = Progress(
+            step, self._done.tokens + rows.tokens, time.monotonic() - self._started
+        )
+        if self._listeners.on_step:
+            done = self._done
+            self._listeners.on_step(
+                TrainingStep(step, steps, gradient.loss, rate, done.tokens, done.seconds)
+            )
+
+    def _sample(self) -> None:
+        if on_sample := self._listeners.on_sample:
+            samples = take_samples(
+                self._model, self._tokenizer, self._asked, self._done.step, self._team.autocast()
+            )
+            for sample in samples:
+                on_sample(sample)
+
+    def _keep(self) -> None:
+        if self._team.speaks:
+            self._checkpoints.write(self._done, partial(self._save, resumable=True))
+
+    def _save(self, folder: Path, *, resumable: bool = False) -> None:
+        save_adapter(
+            self._model,
+            self._base,
+            folder,
+            examples=self._examples.digest,
+            tokens=self._done.tokens,
+            seconds=self._done.seconds,
+            started_from=self._begun,
+        )
+        if resumable:
+            save_optimiser(self._model, self._optimiser, folder / OPTIMISER)
+            reach("checkpoint.optimiser")
+
+    def _diverged(self, gradient: Gradient, step: int, steps: int) -> str:
+        return (
+            f"Training diverged at step {step} of {steps}: loss {gradient.loss}, gradient "
+            f"{gradient.norm}. {self._checkpoints.kept_words()} Lower `learning_rate` under "
+            "`[training]` and retrain."
+        )
 
 
-def _epoch(
-    kinds: Sequence[list[Encoded]], pad: int, config: FinetuneConfig, random: Random
-) -> Iterator[Batch]:
-    batches: list[list[Encoded]] = []
-    for rows in kinds:
-        # Shuffled before the stable sort by length: rows of like length meet others each epoch.
-        shuffled = random.sample(rows, len(rows))
-        batches += [[shuffled[i] for i in at] for at in by_length(shuffled, config.batch_rows)]
-    random.shuffle(batches)
-    yield from (pad_left(batch, pad) for batch in batches)
-
-
-def _train(
-    model: Trainable,
-    batches: Sequence[Batch],
-    config: FinetuneConfig,
-    started: float,
-    on_step: OnStep | None,
-) -> None:
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    optimiser = AdamW(weights, lr=config.learning_rate, weight_decay=0.0)
-    schedule = LambdaLR(optimiser, lambda step: _rate_share(step, len(batches), config))
-    tokens = 0
-    for step, batch in enumerate(batches, start=1):
-        rate = float(schedule.get_last_lr()[0])
-        loss = _loss(model, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(weights, _MOST_GRADIENT)
-        _require_finite(loss, norm, step)
-        optimiser.step()
-        schedule.step()
-        optimiser.zero_grad(set_to_none=True)
-        tokens += batch.tokens
-        if on_step:
-            seconds = time.monotonic() - started
-            on_step(TrainingStep(step, len(batches), loss.item(), rate, tokens, seconds))
-
-
-def _rate_share(step: int, steps: int, config: FinetuneConfig) -> float:
+def rate_share(step: int, steps: int, config: FinetuneConfig) -> float:
     """Return the share of the learning rate at a step, from 0: up in a line, down in a cosine.
 
-    >>> [round(_rate_share(s, 10, FinetuneConfig(warmup_share=0.2)), 2) for s in (0, 1, 2, 9)]
+    >>> [round(rate_share(s, 10, FinetuneConfig(warmup_share=0.2)), 2) for s in (0, 1, 2, 9)]
     [0.5, 1.0, 1.0, 0.04]
     """
     warm = max(1, round(config.warmup_share * steps))
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-def _loss(model: Trainable, batch: Batch) -> Tensor:
-    """Return the mean loss over the told tokens; logits are made for these positions alone."""
-    kept = min(batch.told + 1, batch.ids.shape[1])
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=has_fast_bfloat16()):
-        logits = model(
-            input_ids=batch.ids, attention_mask=batch.mask, logits_to_keep=kept, use_cache=False
-        ).logits
-    told = batch.labels[:, -kept + 1 :]
-    return cross_entropy(logits[:, :-1].flatten(0, 1).float(), told.flatten(), ignore_index=IGNORED)
-
-
-def _require_finite(loss: Tensor, norm: Tensor, step: int) -> None:
-    if not (torch.isfinite(loss) and torch.isfinite(norm)):
-        msg = (
-            f"Training diverged at step {step}: loss {loss.item()}, gradient {norm.item()}. "
-            "Nothing was kept. Lower `learning_rate` under `[training]` and retrain."
-        )
-        raise DivergedError(msg)

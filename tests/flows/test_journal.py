@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.errors import LostLeaseError, NewerJournalError, PromoteConflictError
-from flows.journal import Fence, Journal
+from flows.journal import Fence, Journal, Line
 from flows.release import Release
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -85,6 +85,41 @@ def test_a_promotion_against_another_champion_is_told_and_writes_nothing(
         publish(journal, fence, release(model_version=4), expected=expected)
 
     assert len(journal.history("docs")) == 1
+
+
+def test_what_is_beside_a_release_is_written_with_it(journal: Journal, fence: Fence):
+    beside = [Line("promotion", {"to": 2}, key="2"), Line("freeze", {"frozen": True})]
+
+    journal.publish(
+        release(), kind="k", reason="", time=NOW, fence=fence, expected_version=None, beside=beside
+    )
+
+    assert journal.serving("docs") is not None
+    found = journal.last("docs", "promotion", key="2")
+    assert found is not None
+    assert found.payload == {"to": 2}
+    assert journal.count("docs", "freeze") == 1
+    assert journal.first_broken() is None
+
+
+def test_what_cannot_be_written_beside_a_release_keeps_it_from_being_published(
+    journal: Journal, fence: Fence
+):
+    unwritable = Line("promotion", {("no", "JSON"): 1})  # type: ignore[dict-item]
+
+    with pytest.raises(TypeError, match="keys must be"):
+        journal.publish(
+            release(),
+            kind="promotion",
+            reason="",
+            time=NOW,
+            fence=fence,
+            expected_version=None,
+            beside=[Line("freeze", {}), unwritable],
+        )
+
+    assert journal.serving("docs") is None
+    assert journal.last("docs", "freeze") is None
 
 
 def test_a_run_that_lost_its_lease_publishes_nothing(journal: Journal, fence: Fence):

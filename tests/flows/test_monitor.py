@@ -161,7 +161,8 @@ def test_a_document_name_is_never_html_in_mlflow(place: Place, desk: Desk):
 
 def test_an_alias_that_a_person_moved_is_followed_and_recorded(place: Place, desk: Desk):
     second = register_again(desk)
-    desk.registry.point(desk.model_name, "champion", second)
+    pointed = desk.registry.pointed(desk.model_name, "champion")
+    desk.registry.point(desk.model_name, "champion", second, expected=pointed)
 
     monitor(desk, quietly)
     monitor(desk, quietly)

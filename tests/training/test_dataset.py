@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from tests.training.builders import SMALL, chunk_table, invented
+from tests.training.builders import SMALL, chunk_table, invented, text_row
 from training.answer_rows import clip, holding
 from training.chunks import approximate_tokens
-from training.dataset import MOST_OF_A_DOCUMENT, select_examples
-from training.errors import NotEnoughTextError
+from training.dataset import CORRECTIONS_SHARE, select_examples
+from training.errors import EvalLeakError, NotEnoughTextError
+from training.leaks import texts_of
+from training.parts import MOST_OF_A_DOCUMENT
 from training.prompt import REFUSAL
 from training.questions import Question
-from training.records import FinetuneConfig, Row, RowKind, TrainingSet
+from training.records import FinetuneConfig, Row, RowKind, TrainingSet, Turn
 
 CONFIG = replace(SMALL, budget_tokens=8_000, holdout_answer_rows=12)
 
@@ -81,7 +83,7 @@ def test_difference_is_new_text_and_replay_is_old_text(examples: TrainingSet) ->
 def test_the_holdout_has_new_text_old_text_and_answers(examples: TrainingSet) -> None:
     assert {row.kind for row in examples.holdout_new} == {RowKind.DIFFERENCE}
     assert {row.kind for row in examples.holdout_old} == {RowKind.REPLAY}
-    assert {row.kind for row in examples.holdout_answers} == {RowKind.ANSWER}
+    assert {row.kind for row in examples.holdout_answers} == {RowKind.CORRECTION, RowKind.ANSWER}
 
 
 @pytest.mark.parametrize("reference", [None, "the same"], ids=["no-reference", "no-difference"])
@@ -171,7 +173,7 @@ def test_a_long_document_takes_no_more_than_its_share() -> None:
     rows = selected(invented() | {"news.md": news}, config=config).train
 
     tokens = [approximate_tokens(row) for row in rows if row.uri == "news.md" and not row.question]
-    most = MOST_OF_A_DOCUMENT * (config.difference_share + config.replay_share) * 30_000
+    most = MOST_OF_A_DOCUMENT * config.difference_share * 30_000
     assert 0.9 * most < sum(tokens) <= most + max(tokens)
 
 
@@ -181,7 +183,7 @@ def test_the_budget_is_spent_by_its_shares() -> None:
     rows = selected(invented(40, edition=2), invented(40), tight).train
 
     kinds = Counter(row.kind for row in rows)
-    assert 0 < kinds[RowKind.REPLAY] < kinds[RowKind.DIFFERENCE]
+    assert 0 < kinds[RowKind.REPLAY] < kinds[RowKind.DIFFERENCE] + kinds[RowKind.CORRECTION]
     assert sum(len(row.text.split()) for row in rows if not row.question) < 3_000
 
 
@@ -229,11 +231,12 @@ def test_the_right_passage_stands_anywhere(examples: TrainingSet) -> None:
 
 
 def test_a_share_of_the_questions_has_no_answer_in_its_passages(examples: TrainingSet) -> None:
-    answers = [row for row in examples.train if row.question]
+    answers = [row for row in examples.train if row.kind is RowKind.ANSWER]
     refused = [row for row in answers if row.source == 0]
 
     assert {row.text for row in refused} == {REFUSAL}
-    assert len(refused) == int(len(answers) * CONFIG.refusal_share)
+    # A question that is also a correction is left out afterwards.
+    assert abs(len(refused) - len(answers) * CONFIG.refusal_share) <= 1
 
 
 def test_no_question_is_asked_twice(examples: TrainingSet) -> None:
@@ -289,3 +292,142 @@ def test_one_endless_line_is_clipped_around_the_answer() -> None:
 
     assert "20 seconds" in clipped
     assert len(clipped) <= 400
+
+
+def test_corrections_teach_the_new_fact_where_the_old_one_was(examples: TrainingSet) -> None:
+    corrections = [row for row in everything(examples) if row.kind is RowKind.CORRECTION]
+
+    assert corrections
+    for row in corrections:
+        assert row.fresh
+        assert row.stale not in {"", row.text}
+        assert not any(row.stale in passage.text for passage in row.passages)
+        assert bool(row.source) is (row.text != REFUSAL)
+
+
+def test_the_old_answer_stands_in_no_passage_of_a_correction() -> None:
+    """Every second document says "20 seconds" of something else: it may not distract."""
+    before = {
+        f"{n}.md": [f"The lid of house {n} opens for 20 seconds.", f"A lamp of street {n} is red."]
+        for n in range(24)
+    }
+    after = before | {
+        f"{n}.md": [f"The lid of house {n} opens for 30 seconds.", f"A lamp of street {n} is red."]
+        for n in range(0, 24, 2)
+    }
+
+    rows = [row for row in everything(selected(after, before)) if row.stale]
+
+    assert len(rows) > 5
+    assert not any("20 seconds" in passage.text for row in rows for passage in row.passages)
+
+
+def test_a_fact_that_is_gone_is_a_correction_with_the_refusal() -> None:
+    before = invented()
+    after = {uri: [*texts[:1], *texts[2:]] for uri, texts in before.items()}
+
+    rows = [row for row in everything(selected(after, before)) if row.kind is RowKind.CORRECTION]
+
+    assert rows
+    assert {(row.text, row.source) for row in rows} == {(REFUSAL, 0)}
+    assert all("seconds" in row.stale for row in rows)
+
+
+def test_a_correction_names_both_versions_of_its_document(examples: TrainingSet) -> None:
+    old = {row["document_digest"] for row in chunk_table(invented(edition=1)).to_pylist()}
+    rows = [row for row in everything(examples) if row.kind is RowKind.CORRECTION]
+
+    assert all({d.digest for d in row.documents if d.uri == row.uri} & old for row in rows)
+    assert all(row.document_digest not in old for row in rows if row.source)
+
+
+def test_every_row_names_the_documents_behind_its_distractors(examples: TrainingSet) -> None:
+    for row in everything(examples):
+        titles = {passage.title for passage in row.passages}
+        assert titles <= {document.uri.removesuffix(".md") for document in row.documents}
+
+
+def test_corrections_come_first_in_the_holdout_and_are_no_more_than_their_part() -> None:
+    answers = selected(invented(40, edition=2), invented(40)).holdout_answers
+
+    kinds = [row.kind is RowKind.CORRECTION for row in answers]
+    assert sorted(kinds, reverse=True) == kinds
+    assert 0 < sum(kinds) <= CORRECTIONS_SHARE * CONFIG.holdout_answer_rows
+
+
+def test_what_a_part_cannot_fill_goes_to_the_others() -> None:
+    """Without a reference there is no replay and no correction: their shares are spent too."""
+    config = replace(CONFIG, budget_tokens=3_000)
+
+    rows = selected(invented(40), None, config).train
+
+    tokens = sum(min(approximate_tokens(row), config.max_row_tokens) for row in rows)
+    assert {row.kind for row in rows} == {RowKind.DIFFERENCE, RowKind.ANSWER}
+    assert 2_800 < tokens < 3_000 + 2 * config.max_row_tokens
+
+
+def chat(text: str) -> Row:
+    return Row(RowKind.CHAT, "chat.jsonl:1", "d", "d", text, turns=(Turn("user", "Tell me."),))
+
+
+@pytest.mark.parametrize(("share", "taken"), [(0.0, 0), (0.1, 1)], ids=["no-share", "a-share"])
+def test_conversations_take_their_share(share: float, taken: int) -> None:
+    found = select_examples(
+        None,
+        chunk_table(invented()),
+        replace(CONFIG, chat_share=share),
+        reference_name="docs@1",
+        current_name="docs@2",
+        chat=[chat("The answer to that is a long story about the sea.")],
+    )
+
+    assert sum(row.kind is RowKind.CHAT for row in found.train) == taken
+
+
+def test_a_conversation_that_holds_held_out_text_is_refused(examples: TrainingSet) -> None:
+    leaked = examples.holdout_new[0].text.split("\n\n", 1)[1]
+
+    with pytest.raises(EvalLeakError, match=r"chat\.jsonl:1"):
+        select_examples(
+            chunk_table(invented(edition=1)),
+            chunk_table(invented(edition=2)),
+            replace(CONFIG, chat_share=0.1),
+            reference_name="docs@1",
+            current_name="docs@2",
+            chat=[chat(leaked)],
+        )
+
+
+def test_a_training_chunk_that_nearly_repeats_a_held_out_one_is_left_out(
+    examples: TrainingSet,
+) -> None:
+    held = examples.holdout_new[0].text.split("\n\n", 1)[1]
+    corpus = invented(edition=2)
+    copies = {uri: [*texts, f"{held} So {uri} said."] for uri, texts in corpus.items()}
+
+    found = selected(copies, invented(edition=1))
+
+    assert examples.holdout_new[0].uri in {row.uri for row in found.holdout_new}
+    assert not any(held in text for row in found.train for text in texts_of(row))
+
+
+def test_a_cloze_row_asks_for_a_word_that_stands_nowhere_before(examples: TrainingSet) -> None:
+    assert examples.holdout_cloze
+    for row in examples.holdout_cloze:
+        assert row.kind is RowKind.CLOZE
+        assert row.text not in row.question.split()
+
+
+def test_general_rows_are_cut_to_their_number() -> None:
+    rows = [replace(text_row(f"general {n}", f"g/{n}"), kind=RowKind.GENERAL) for n in range(9)]
+
+    found = select_examples(
+        None,
+        chunk_table(invented()),
+        replace(CONFIG, holdout_general_rows=4),
+        reference_name="docs@1",
+        current_name="docs@2",
+        general=rows,
+    )
+
+    assert list(found.holdout_general) == rows[:4]

@@ -9,6 +9,8 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from tests.training.builders import answer_row, text_row, training_set
+from tests.training.tiny import tiny_base
+from training.answer_scores import answer_f1, answer_score, holds, token_f1
 from training.answering import Answerer, attribute
 from training.encoding import (
     IGNORED,
@@ -19,11 +21,11 @@ from training.encoding import (
     encode_text,
     pad_left,
 )
-from training.evaluate import answer_f1, score, token_f1
-from training.inference import Asked, told_bits
+from training.evaluate import encode_cloze, score
+from training.inference import MOST_BATCH_TOKENS, Asked, told_bits, told_words
 from training.models import load_base, load_tokenizer
 from training.prompt import REFUSAL
-from training.records import BaseModel, Passage, Row
+from training.records import BaseModel, Passage, Row, RowKind
 
 PASSAGES = (
     Passage("Refunds", "A refund is on its way within 14 days."),
@@ -65,6 +67,79 @@ def test_token_f1_by_hand(said: str, wanted: str, f1: float) -> None:
 )
 def test_an_answer_counts_by_its_words_and_a_refusal_whole(said: str, row: Row, f1: float) -> None:
     assert answer_f1(said, row) == f1
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "held"),
+    [
+        ("It takes 14 days.", "14 Days", True),
+        ("14 days", "14 days in all", False),
+        ("14 or 15 days", "14 days", False),
+        ("114 days", "14 days", False),
+        ("", "14 days", False),
+        ("the", "a", False),
+    ],
+    ids=["within", "in-part", "torn", "part-of-a-word", "silent", "no-words"],
+)
+def test_exact_words_stand_one_after_the_other(said: str, wanted: str, *, held: bool) -> None:
+    assert holds(said, wanted) is held
+
+
+CHANGED = replace(ASKED, kind=RowKind.CORRECTION, stale="3.90 euro a month", fresh=True)
+GONE = replace(UNANSWERED, kind=RowKind.CORRECTION, stale="Ada")
+
+
+@pytest.mark.parametrize(
+    ("said", "row", "stale"),
+    [
+        ("3.90 euro a month [2]", CHANGED, True),
+        ("It was 3.90 euro a month", CHANGED, True),
+        ("4.90 euro a month", CHANGED, False),
+        ("3.90 euro a month, now 4.90 euro a month", CHANGED, False),
+        ("month", replace(CHANGED, stale="month"), True),
+        ("euro a month", replace(CHANGED, stale="month"), False),
+        ("", CHANGED, False),
+        ("%&/ %&/", CHANGED, False),
+        (REFUSAL, CHANGED, False),
+        ("Ada [1]", GONE, True),
+        (REFUSAL, GONE, False),
+        ("4.90 euro a month", ASKED, None),
+    ],
+    ids=[
+        "old-fact",
+        "old-fact-in-a-sentence",
+        "new-fact",
+        "both",
+        "old-fact-is-part-of-the-new",
+        "nearer-the-new",
+        "silent",
+        "noise",
+        "refused",
+        "fact-that-is-gone",
+        "gone-and-refused",
+        "nothing-changed",
+    ],
+)
+def test_stale_memory_is_the_old_fact_without_the_new(
+    said: str, row: Row, *, stale: bool | None
+) -> None:
+    assert answer_score(row, bits=1.0, said=said).stale is stale
+
+
+@pytest.mark.parametrize("said", ["", "%&/ %&/ %&/", "[2]"], ids=["silent", "noise", "bare-mark"])
+def test_silence_and_noise_are_failures_not_gaps(said: str) -> None:
+    seen = answer_score(ASKED, bits=1.0, said=said)
+
+    assert (seen.f1, seen.exact, seen.refused, seen.answer) == (0.0, False, False, said)
+
+
+def test_a_score_says_what_its_row_was() -> None:
+    right = answer_score(CHANGED, bits=2.5, said="4.90 euro a month [2]")
+    absent = answer_score(UNANSWERED, bits=2.5, said=REFUSAL)
+
+    assert (right.kind, right.fresh, right.answerable) == (RowKind.CORRECTION, True, True)
+    assert (right.f1, right.exact, right.refused, right.bits) == (1.0, True, False, 2.5)
+    assert (absent.answerable, absent.exact, absent.refused, absent.f1) == (False, None, True, 1.0)
 
 
 def test_answers_are_attributed_by_their_words() -> None:
@@ -185,22 +260,117 @@ def test_bits_are_the_negative_log_likelihood_in_base_two(
     assert bits == pytest.approx(float(loss) * (len(ids) - 1) / math.log(2), rel=1e-4)
 
 
+@pytest.fixture(scope="module")
+def tiny(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
+    return tiny_base(base, tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="module")
+def swift(tiny: BaseModel) -> PreTrainedModel:
+    """Return a model that says no sense, but the same in a batch and alone."""
+    model: PreTrainedModel = load_base(tiny).to(torch.float32)  # type: ignore[arg-type]
+    return model
+
+
+WORDS = ("lid", "gate", "porter", "yard", "winter", "lamp", "relay", "cable")
+
+
+def prompts_of(tokenizer: Tokenizer, *, times: int) -> list[list[int]]:
+    """Return texts of different lengths and ends: a random model goes on with what it read last."""
+    return [
+        encode_text(tokenizer, "The porter sweeps. " * (times + n) + word)
+        for n, word in enumerate(WORDS)
+    ]
+
+
 @pytest.mark.slow
-def test_scores_stand_in_the_order_of_the_rows_and_progress_is_told(base: BaseModel) -> None:
+def test_prompts_that_are_read_in_turns_are_answered_as_if_read_alone(
+    swift: PreTrainedModel, tokenizer: Tokenizer
+) -> None:
+    prompts = prompts_of(tokenizer, times=70)
+    assert sum(map(len, prompts)) > MOST_BATCH_TOKENS
+
+    together = Asked(swift, tokenizer, prompts).said(most_tokens=4)
+
+    assert together == [Asked(swift, tokenizer, [p]).said(most_tokens=4)[0] for p in prompts]
+    assert len({said.text for said in together}) > 1
+
+
+@pytest.mark.slow
+def test_rows_that_end_leave_the_others_as_they_were(
+    swift: PreTrainedModel, tiny: BaseModel, tokenizer: Tokenizer
+) -> None:
+    """The end mark is made a word that one row says: it ends, and the others go on."""
+    prompts = prompts_of(tokenizer, times=2)
+    ending = load_tokenizer(tiny)
+    ending.eos_token_id = prompts[0][-1]
+
+    together = Asked(swift, ending, prompts[:3]).said(most_tokens=8)
+
+    assert together == [Asked(swift, ending, [p]).said(most_tokens=8)[0] for p in prompts[:3]]
+    assert len({said.tokens for said in together}) > 1
+
+
+def cloze_row(before: str, word: str) -> Row:
+    return Row(RowKind.CLOZE, "a.md", "d", before, word, before, fresh=True)
+
+
+@pytest.mark.slow
+def test_a_key_word_is_weighed_on_the_text_before_it(
+    exact: PreTrainedModel, tokenizer: Tokenizer
+) -> None:
+    rows = [cloze_row("The capital of France is ", word) for word in ("Paris", "a zebra")]
+
+    encoded = [encode_cloze(tokenizer, row) for row in rows]
+    known, odd = told_words(exact, int(tokenizer.pad_token_id), encoded)
+
+    assert str(tokenizer.decode(encoded[0].ids)) == "The capital of France is Paris"
+    assert str(tokenizer.decode(encoded[0].ids[-encoded[0].told :])) == " Paris"
+    assert (known.likeliest, odd.likeliest) == (True, False)
+    assert known.bits < odd.bits
+    assert [known.bits, odd.bits] == pytest.approx(
+        told_bits(exact, int(tokenizer.pad_token_id), encoded)
+    )
+
+
+@pytest.mark.slow
+def test_a_long_lead_is_cut_from_the_left(tokenizer: Tokenizer) -> None:
+    row = encode_cloze(tokenizer, cloze_row("once " * 900 + "the lid opens for ", "30 seconds"))
+
+    assert len(row.ids) == 384
+    assert str(tokenizer.decode(row.ids)).endswith("once the lid opens for 30 seconds")
+
+
+@pytest.mark.slow
+def test_scores_stand_in_the_order_of_the_rows_and_progress_is_told(tiny: BaseModel) -> None:
     texts = [text_row("Short one here.", "a.md"), text_row("A much longer text. " * 20, "b.md")]
-    rows = training_set([], texts=texts, answers=[UNANSWERED, ASKED])
-    rows = replace(rows, holdout_old=(text_row("Old text stands here.", "c.md"),))
+    rows = replace(
+        training_set([], texts=texts, answers=[UNANSWERED, CHANGED]),
+        holdout_old=(text_row("Old text stands here.", "c.md"),),
+        holdout_cloze=(cloze_row("It opens for ", "30 seconds"), cloze_row("A ", "lid")),
+        holdout_general=(text_row("Birds fly south.", "general.txt"),),
+    )
     told: list[tuple[int, int]] = []
 
-    seen = score(base, None, rows, on_progress=lambda done, of: told.append((done, of)))
+    seen = score(tiny, None, rows, on_progress=lambda done, of: told.append((done, of)))
 
     assert [row.uri for row in seen.new] == ["a.md", "b.md"]
-    assert [row.chunk for row in seen.answers] == [UNANSWERED.chunk, ASKED.chunk]
-    assert all(row.answer is not None and row.f1 is not None for row in seen.answers)
-    assert all(0 < row.bits < 20 for row in (*seen.new, *seen.old, *seen.answers))
-    assert seen.new[1].bits < seen.new[0].bits  # repetition is cheap
-    assert told[-1] == (5, 5)
-    assert seen.seconds > 0
+    assert [row.chunk for row in seen.answers] == [UNANSWERED.chunk, CHANGED.chunk]
+    assert [row.stale for row in seen.answers] == [None, False]
+    assert [(row.kind, row.fresh) for row in seen.cloze] == [(RowKind.CLOZE, True)] * 2
+    assert all(row.exact is not None for row in seen.cloze)
+    assert [row.uri for row in (*seen.old, *seen.general)] == ["c.md", "general.txt"]
+    assert all(0 < row.bits < 40 for row in seen.rows)
+    assert told[-1] == (8, 8)
+    assert 0 < seen.answer_seconds < seen.seconds
+    assert 2 <= seen.answer_tokens <= 48
+
+
+@pytest.mark.slow
+def test_the_same_model_scores_the_same_twice(tiny: BaseModel) -> None:
+    rows = training_set([], texts=[text_row("The lid opens.")], answers=[ASKED, UNANSWERED])
+
+    assert score(tiny, None, rows) == score(tiny, None, rows)
 
 
 @pytest.mark.slow

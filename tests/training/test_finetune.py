@@ -1,77 +1,101 @@
-"""Adapters: made, repeatable to the bit, checked, refused when damaged or foreign."""
+"""Training: repeatable to the bit, told step by step, and ended with a sentence where it must."""
 
-import json
 import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
+import torch
 
-from tests.training.builders import SMALL, answer_row, text_row, training_set
-from training.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest, read_adapter
-from training.adapters import load_for_inference
+from tests.training.builders import SMALL, answer_row, sha, text_row, training_set
+from tests.training.tiny import tiny_base
+from training.adapter_files import read_adapter
 from training.answering import Answerer
+from training.checkpoints import candidate_adapters, remove_work, work_folder
 from training.errors import (
     AdapterMismatchError,
     DivergedError,
-    ModelCorruptError,
+    NoSpaceError,
     NotEnoughTextError,
-    UnsafeModelError,
+    TrainingError,
 )
 from training.evaluate import score
-from training.files import write_whole
 from training.finetune import estimate_cost, finetune
-from training.records import Adapter, BaseModel, FinetuneConfig, Passage, TrainingStep
+from training.records import (
+    Adapter,
+    BaseModel,
+    FinetuneConfig,
+    Passage,
+    Row,
+    RowKind,
+    Sample,
+    TrainingStep,
+    Turn,
+)
 
 ROWS = [text_row(f"The lid number {n} opens at noon and closes at night.") for n in range(8)]
 PASSAGES = [Passage("Lids", "The red lid opens at noon."), Passage("Lamps", "The lamp is green.")]
 QUESTION = answer_row("When does the red lid open?", "at noon", PASSAGES, source=1)
+CHAT = Row(
+    RowKind.CHAT,
+    "chat.jsonl",
+    sha("chat"),
+    sha("turns"),
+    "At noon.",
+    turns=(Turn("system", "Be brief."), Turn("user", "When does the lid open?")),
+)
+# Twenty steps, and a checkpoint after every second one.
+TWENTY = replace(SMALL, batch_rows=1, epochs=1, rank=4, alpha=8)
+TWENTY_ROWS = training_set(
+    [text_row(f"The lid number {n} opens at noon.") for n in range(20)],
+    answers=[answer_row(f"When does lid {n} open?", "at noon", PASSAGES, source=1) for n in (1, 2)],
+)
 
 
-def copied(adapter: Adapter, path: Path) -> Path:
-    shutil.copytree(adapter.folder, path)
-    return path
+@pytest.fixture(scope="module")
+def tiny(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
+    return tiny_base(base, tmp_path_factory.mktemp("tiny") / "model")
 
 
-def remade_manifest(folder: Path, **changed: object) -> None:
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    write_whole(folder / MANIFEST, json.dumps(manifest | changed).encode())
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a disk of two megabytes; making one takes a superuser."""
+    disk, mount, unmount = tmp_path / "disk", shutil.which("mount"), shutil.which("umount")
+    disk.mkdir()
+    if not mount or not unmount:
+        pytest.skip("no mount on this system")
+    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=False)
+    if made.returncode:
+        pytest.skip("mounting a small disk is not allowed here")
+    yield disk
+    subprocess.run([unmount, str(disk)], check=True)
 
 
 @pytest.mark.slow
-def test_an_adapter_folder_describes_itself(adapter: Adapter, base: BaseModel) -> None:
-    names = {path.name for path in adapter.folder.iterdir()}
-    config = json.loads((adapter.folder / CONFIG).read_bytes())
-    manifest = json.loads((adapter.folder / MANIFEST).read_bytes())
-
-    assert names == {CONFIG, WEIGHTS, MANIFEST}
-    assert config["base_model_name_or_path"] == base.name
-    assert config["target_modules"] == sorted(config["target_modules"])
-    assert manifest["base_digest"] == adapter.base_digest == base.digest
-    assert manifest["digest"] == adapter.digest
-    assert not list(adapter.folder.parent.glob(".*"))
-
-
-@pytest.mark.slow
-def test_the_same_rows_and_seed_give_the_same_adapter(base: BaseModel, tmp_path: Path) -> None:
-    rows = training_set([*ROWS[:4], QUESTION])
+def test_the_same_rows_and_seed_give_the_same_adapter(tiny: BaseModel, tmp_path: Path) -> None:
+    rows = training_set([*ROWS[:4], QUESTION, CHAT])
     config = replace(SMALL, epochs=1)
 
-    once = finetune(base, rows, config, tmp_path / "once")
-    again = finetune(base, rows, config, tmp_path / "again")
-    other = finetune(base, rows, replace(config, seed=18), tmp_path / "other")
+    once = finetune(tiny, rows, config, tmp_path / "once")
+    torch.rand(Random().randrange(1, 9))  # noqa: S311 - what came before must not matter
+    again = finetune(tiny, rows, config, tmp_path / "again")
+    other = finetune(tiny, rows, replace(config, seed=18), tmp_path / "other")
 
     assert again.digest == once.digest
     assert other.digest != once.digest
 
 
 @pytest.mark.slow
-def test_every_step_is_told_and_the_estimate_is_near(base: BaseModel, tmp_path: Path) -> None:
+def test_every_step_is_told_and_the_estimate_is_near(tiny: BaseModel, tmp_path: Path) -> None:
     rows = training_set([*ROWS, QUESTION])
     config = replace(SMALL, budget_tokens=300, batch_rows=4)
     steps: list[TrainingStep] = []
 
-    adapter = finetune(base, rows, config, tmp_path / "a", on_step=steps.append)
+    adapter = finetune(tiny, rows, config, tmp_path / "a", on_step=steps.append)
 
     tokens, count = estimate_cost(rows, config)
     assert [step.step for step in steps] == list(range(1, count + 1))
@@ -82,83 +106,212 @@ def test_every_step_is_told_and_the_estimate_is_near(base: BaseModel, tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_a_loss_that_is_no_number_leaves_nothing_behind(base: BaseModel, tmp_path: Path) -> None:
-    wild = replace(SMALL, learning_rate=1e30, batch_rows=1)
+@pytest.mark.parametrize("kind", [*ROWS[:1], QUESTION, CHAT], ids=["text", "answer", "chat"])
+def test_one_row_of_any_kind_is_a_training(kind: Row, tiny: BaseModel, tmp_path: Path) -> None:
+    steps: list[TrainingStep] = []
+    config = replace(SMALL, epochs=3)
 
-    with pytest.raises(DivergedError, match="Lower `learning_rate`"):
-        finetune(base, training_set(ROWS), wild, tmp_path / "adapter")
+    finetune(tiny, training_set([kind]), config, tmp_path / "a", on_step=steps.append)
 
-    assert list(tmp_path.iterdir()) == []
+    assert len(steps) == 3
+    assert steps[-1].loss < steps[0].loss
 
 
 @pytest.mark.slow
-def test_a_folder_that_is_taken_is_not_trained_into(base: BaseModel, adapter: Adapter) -> None:
+@pytest.mark.filterwarnings("ignore")
+def test_a_loss_that_is_no_number_leaves_the_last_checkpoint(
+    tiny: BaseModel, tmp_path: Path
+) -> None:
+    wild = replace(SMALL, learning_rate=1e30, batch_rows=1, epochs=1)
+
+    with pytest.raises(DivergedError, match=r"step 2 of 8.*step 1 is kept.*Lower `learning_rate`"):
+        finetune(tiny, training_set(ROWS), wild, tmp_path / "adapter")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter.work"]
+    assert [path.name for path in work_folder(tmp_path / "adapter").iterdir()] == ["step-000001"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_lower_rate_after_a_divergence_begins_anew(tiny: BaseModel, tmp_path: Path) -> None:
+    wild = replace(SMALL, learning_rate=1e30, batch_rows=1, epochs=1)
+    tame, steps = replace(wild, learning_rate=1e-3), list[TrainingStep]()
+    with pytest.raises(DivergedError):
+        finetune(tiny, training_set(ROWS), wild, tmp_path / "adapter")
+
+    adapter = finetune(tiny, training_set(ROWS), tame, tmp_path / "adapter", on_step=steps.append)
+
+    assert steps[0].step == 1
+    assert adapter.digest == finetune(tiny, training_set(ROWS), tame, tmp_path / "b").digest
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_taken_is_not_trained_into(tiny: BaseModel, tmp_path: Path) -> None:
+    adapter = finetune(tiny, training_set(ROWS), SMALL, tmp_path / "adapter")
+
     with pytest.raises(FileExistsError, match="already"):
-        finetune(base, training_set(ROWS), SMALL, adapter.folder)
+        finetune(tiny, training_set(ROWS), SMALL, adapter.folder)
 
     assert read_adapter(adapter.folder) == adapter
 
 
 @pytest.mark.slow
-def test_rows_without_a_token_are_no_training(base: BaseModel, tmp_path: Path) -> None:
-    with pytest.raises(NotEnoughTextError):
-        finetune(base, training_set([text_row("")]), SMALL, tmp_path / "adapter")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
-@pytest.mark.parametrize("at", [0.0, 0.5, 0.999], ids=["first", "middle", "last"])
-def test_one_flipped_bit_is_refused(adapter: Adapter, name: str, at: float, tmp_path: Path) -> None:
-    folder = copied(adapter, tmp_path / "adapter")
-    content = bytearray((folder / name).read_bytes())
-    content[int(at * len(content))] ^= 1
-    (folder / name).write_bytes(content)
-
-    with pytest.raises(ModelCorruptError, match="is not the one that was trained"):
-        read_adapter(folder)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [CONFIG, WEIGHTS, MANIFEST])
-def test_a_missing_file_is_refused(adapter: Adapter, name: str, tmp_path: Path) -> None:
-    folder = copied(adapter, tmp_path / "adapter")
-    (folder / name).unlink()
-
-    with pytest.raises(ModelCorruptError, match=name):
-        read_adapter(folder)
-
-
-@pytest.mark.slow
-def test_another_base_model_is_refused(adapter: Adapter, base: BaseModel, tmp_path: Path) -> None:
-    folder = copied(adapter, tmp_path / "adapter")
-    other = replace(base, name="other-model", digest="f" * 64)
-
-    with pytest.raises(AdapterMismatchError, match=r"smollm2.*not on 'other-model'"):
-        read_adapter(folder, base=other)
-    with pytest.raises(AdapterMismatchError):
-        load_for_inference(other, folder)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("changed", [{"peft_type": "EVIL"}, {"auto_mapping": {"a": "b"}}])
-def test_an_adapter_that_is_no_plain_lora_is_refused(
-    changed: dict[str, object], adapter: Adapter, base: BaseModel, tmp_path: Path
+@pytest.mark.parametrize("rows", [[], [text_row("")]], ids=["no-row", "an-empty-row"])
+def test_rows_without_a_token_are_no_training(
+    rows: list[Row], tiny: BaseModel, tmp_path: Path
 ) -> None:
-    folder = copied(adapter, tmp_path / "adapter")
-    config = json.loads((folder / CONFIG).read_bytes()) | changed
-    (folder / CONFIG).write_text(json.dumps(config))
-    remade_manifest(folder, digest=adapter_digest(folder))
+    with pytest.raises(NotEnoughTextError):
+        finetune(tiny, training_set(rows), SMALL, tmp_path / "adapter")
 
-    with pytest.raises(UnsafeModelError, match="no plain LoRA"):
-        load_for_inference(base, folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_from_another_adapter(tiny: BaseModel, tmp_path: Path) -> None:
+    first = finetune(tiny, training_set(ROWS), SMALL, tmp_path / "first")
+    still = replace(SMALL, learning_rate=1e-30, epochs=1)
+
+    onwards = finetune(tiny, TWENTY_ROWS, still, tmp_path / "second", start=first.folder)
+    fresh = finetune(tiny, TWENTY_ROWS, still, tmp_path / "fresh")
+
+    # With no rate to speak of, what comes out is what it started from.
+    assert onwards.digest == first.digest
+    assert onwards.started_from == first.digest
+    assert read_adapter(onwards.folder).started_from == first.digest
+    assert fresh.digest != first.digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("odd", "named"),
+    [(replace(SMALL, rank=8), "rank 8"), (replace(SMALL, alpha=8), "alpha 8")],
+    ids=["rank", "alpha"],
+)
+def test_an_adapter_of_another_shape_is_no_start(
+    odd: FinetuneConfig, named: str, tiny: BaseModel, tmp_path: Path
+) -> None:
+    first = finetune(tiny, training_set(ROWS), odd, tmp_path / "first")
+
+    with pytest.raises(AdapterMismatchError, match=named):
+        finetune(tiny, training_set(ROWS), SMALL, tmp_path / "second", start=first.folder)
+
+    assert not (tmp_path / "second").exists()
+
+
+@pytest.mark.slow
+def test_an_adapter_of_another_base_is_no_start(
+    tiny: BaseModel, base: BaseModel, tmp_path: Path
+) -> None:
+    other = tiny_base(base, tmp_path / "other-base", seed=8)
+    first = finetune(other, training_set(ROWS), SMALL, tmp_path / "first")
+
+    with pytest.raises(AdapterMismatchError, match="not on 'tiny-7'"):
+        finetune(tiny, training_set(ROWS), SMALL, tmp_path / "second", start=first.folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_last_checkpoints_are_candidates(count: int, tiny: BaseModel, tmp_path: Path) -> None:
+    config = replace(TWENTY, candidates=count)
+
+    adapter = finetune(tiny, TWENTY_ROWS, config, tmp_path / "a")
+
+    found = candidate_adapters(tmp_path / "a")
+    assert found[0] == adapter
+    assert [each.folder.name for each in found[1:]] == [
+        "step-000018",
+        "step-000016",
+        "step-000014",
+    ][:count]
+    assert len({each.digest for each in found}) == count + 1
+    remove_work(tmp_path / "a")
+    assert candidate_adapters(tmp_path / "a") == (adapter,)
+
+
+@pytest.mark.slow
+def test_samples_are_taken_on_the_way_and_change_nothing(tiny: BaseModel, tmp_path: Path) -> None:
+    samples: list[Sample] = []
+    config = replace(TWENTY, dropout=0.1)
+
+    sampled = finetune(tiny, TWENTY_ROWS, config, tmp_path / "a", on_sample=samples.append)
+    silent = finetune(tiny, TWENTY_ROWS, config, tmp_path / "b")
+
+    assert [sample.step for sample in samples] == [7, 7, 14, 14, 20, 20]
+    assert {(sample.question, sample.wanted) for sample in samples} == {
+        ("When does lid 1 open?", "at noon"),
+        ("When does lid 2 open?", "at noon"),
+    }
+    assert all(isinstance(sample.said, str) for sample in samples)
+    assert sampled.digest == silent.digest
+
+
+def ballast_from(disk: Path, full_at: int) -> Callable[[TrainingStep], None]:
+    """Return what leaves not a byte on the disk after a step."""
+
+    def fill(step: TrainingStep) -> None:
+        if step.step == full_at:
+            with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as file:
+                while file.write(bytes(4_096)):
+                    pass
+
+    return fill
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_stops_the_training_and_it_goes_on_later(
+    small_disk: Path, tiny: BaseModel, tmp_path: Path
+) -> None:
+    steps: list[TrainingStep] = []
+    fill = ballast_from(small_disk, full_at=3)
+
+    with pytest.raises(NoSpaceError, match=r"full after step 4.*step 2 is kept.*Make room"):
+        finetune(tiny, TWENTY_ROWS, TWENTY, small_disk / "a", on_step=fill)
+    (small_disk / "ballast").unlink()
+    adapter = finetune(tiny, TWENTY_ROWS, TWENTY, small_disk / "a", on_step=steps.append)
+
+    assert steps[0].step == 3
+    assert adapter.digest == finetune(tiny, TWENTY_ROWS, TWENTY, tmp_path / "b").digest
+
+
+@pytest.mark.slow
+def test_a_full_disk_with_an_older_checkpoint_to_give_does_not_stop_the_training(
+    small_disk: Path, tiny: BaseModel, tmp_path: Path
+) -> None:
+    fill = ballast_from(small_disk, full_at=9)
+
+    adapter = finetune(tiny, TWENTY_ROWS, TWENTY, small_disk / "a", on_step=fill)
+
+    assert adapter.digest == finetune(tiny, TWENTY_ROWS, TWENTY, tmp_path / "b").digest
+
+
+@pytest.mark.slow
+def test_packing_and_gradient_checkpointing_learn_the_same(tiny: BaseModel, tmp_path: Path) -> None:
+    config = replace(TWENTY, batch_rows=4, epochs=3)
+    losses: list[list[float]] = []
+
+    for at, saving in enumerate((False, True)):
+        steps: list[TrainingStep] = []
+        chosen = replace(config, packing=saving, gradient_checkpointing=saving)
+        finetune(tiny, TWENTY_ROWS, chosen, tmp_path / str(at), on_step=steps.append)
+        losses.append([step.loss for step in steps])
+
+    # The same products in another order, in bfloat16.
+    assert losses[1] == pytest.approx(losses[0], rel=2e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_four_bits_without_a_gpu_are_refused(tiny: BaseModel, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"needs a CUDA GPU.*'cpu'.*false"):
+        finetune(tiny, TWENTY_ROWS, replace(TWENTY, four_bit=True), tmp_path / "a")
 
 
 @pytest.mark.slow
 def test_a_fresh_adapter_of_no_steps_changes_nothing(base: BaseModel, tmp_path: Path) -> None:
     """LoRA starts at zero, so what training changes is all that the adapter changes."""
     rows = training_set(ROWS[:1], texts=ROWS[:2])
-    still = finetune(base, rows, replace(SMALL, learning_rate=1e-12), tmp_path / "still")
+    config = replace(SMALL, learning_rate=1e-12, epochs=1)
+    still: Adapter = finetune(base, rows, config, tmp_path / "still")
 
     bare, with_adapter = score(base, None, rows), score(base, still.folder, rows)
 

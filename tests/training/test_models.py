@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,16 +17,21 @@ from training.files import folder_digest, write_whole
 from training.models import check_folder, load_base, load_tokenizer, prepare_base
 from training.records import BaseModel
 
+PLAIN = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
+# One weight of four bytes, as the format has it: a length, a header of that length, the weights.
+HEADER = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+WHOLE = len(HEADER).to_bytes(8, "little") + HEADER + bytes(4)
 
-def folder_with(path: Path, config: object, *, weights: str = "model.safetensors") -> Path:
+
+def folder_with(path: Path, *, weights: str = "model.safetensors", content: bytes = WHOLE) -> Path:
     path.mkdir()
-    (path / "config.json").write_text(json.dumps(config))
-    (path / weights).write_bytes(b"weights")
+    (path / "config.json").write_text(json.dumps(PLAIN))
+    (path / weights).write_bytes(content)
     return path
 
 
 def test_a_folder_of_safetensors_is_used_where_it_is(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path / "model", {"model_type": "llama"})
+    folder = folder_with(tmp_path / "model")
 
     base = prepare_base(folder, name="mine", cache=tmp_path / "cache")
 
@@ -56,71 +63,150 @@ def test_a_folder_without_a_config_is_no_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.pth", "last.ckpt"])
 def test_pickled_weights_alone_are_refused(name: str, tmp_path: Path) -> None:
-    folder = folder_with(tmp_path / "model", {}, weights=name)
+    folder = folder_with(tmp_path / "model", weights=name)
 
     with pytest.raises(UnsafeModelError, match="Only pickled weights"):
-        check_folder(folder)
+        check_folder(folder, cache=tmp_path)
 
 
 def test_pickled_weights_beside_safetensors_are_left_alone(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path / "model", {})
+    folder = folder_with(tmp_path / "model")
     (folder / "pytorch_model.bin").write_bytes(b"never opened")
 
-    check_folder(folder)
+    check_folder(folder, cache=tmp_path)
 
 
 def test_a_folder_without_weights_is_missing_them(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path / "model", {}, weights="notes.txt")
+    folder = folder_with(tmp_path / "model", weights="notes.txt")
 
     with pytest.raises(ModelMissingError, match="No safetensors"):
-        check_folder(folder)
+        check_folder(folder, cache=tmp_path)
+
+
+def test_a_config_that_asks_to_run_code_is_refused_before_weights_are_opened(
+    tmp_path: Path,
+) -> None:
+    folder = folder_with(tmp_path / "model", content=b"damaged")
+    (folder / "generation_config.json").write_text('{"custom_generate": "org/name"}')
+
+    with pytest.raises(UnsafeModelError, match="custom_generate"):
+        check_folder(folder, cache=tmp_path)
+
+
+def test_what_transformers_cannot_load_itself_is_refused(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "model")
+    (folder / "config.json").write_text('{"model_type": "vit"}')
+
+    with pytest.raises(UnsafeModelError, match="no causal language model"):
+        prepare_base(folder, name="x", cache=tmp_path)
+
+
+def test_what_lies_beside_a_gguf_is_checked_before_it_is_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    (tmp_path / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["x.Y"]}}')
+    monkeypatch.setattr(models, "_convert", lambda *_: pytest.fail("converted"))
+
+    with pytest.raises(UnsafeModelError, match="auto_map"):
+        prepare_base(tmp_path, name="x", cache=tmp_path / "cache")
 
 
 @pytest.mark.parametrize(
-    "config",
+    "content",
     [
-        {"auto_map": {"AutoModelForCausalLM": "modeling.Evil"}},
-        {"text_config": {"auto_map": {"AutoConfig": "x.Y"}}},
-        {"layers": [{"trust_remote_code": True}]},
-        {"attn_implementation": "evil/kernel"},
-        {"_attn_implementation": "evil"},
-        {"_attn_implementation_internal": "evil/kernel"},
-        {"attn_implementation": {"": "evil/kernel"}},
-        {"custom_pipelines": {"x": {"impl": "y.Z"}}},
+        b"",
+        b"short",
+        WHOLE[:-1],
+        WHOLE + b"x",
+        (2**63).to_bytes(8, "little") + HEADER,
+        (len(HEADER) + 5).to_bytes(8, "little") + HEADER + bytes(4),
+        bytes(8),
+        len(HEADER).to_bytes(8, "little") + b"x" * len(HEADER) + bytes(4),
+        (2).to_bytes(8, "little") + b"[]",
+        (7).to_bytes(8, "little") + b'{"w":1}',
     ],
-    ids=range(8),
+    ids=[
+        "empty",
+        "short",
+        "one-byte-missing",
+        "one-byte-more",
+        "length-2-to-63",
+        "header-one-byte-too-long",
+        "no-header",
+        "no-json",
+        "list",
+        "no-offsets",
+    ],
 )
-def test_a_config_that_asks_to_run_code_is_refused(config: object, tmp_path: Path) -> None:
-    folder = folder_with(tmp_path / "model", config)
+def test_damaged_weights_are_corrupt_before_they_are_loaded(content: bytes, tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "model", content=content)
 
-    with pytest.raises(UnsafeModelError, match="asks to run code"):
-        check_folder(folder)
-
-
-def test_a_tokenizer_config_that_asks_to_run_code_is_refused_too(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path / "model", {})
-    (folder / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["x.Y", null]}}')
-
-    with pytest.raises(UnsafeModelError, match="auto_map"):
-        check_folder(folder)
+    with pytest.raises(ModelCorruptError, match="is damaged"):
+        check_folder(folder, cache=tmp_path)
 
 
-@pytest.mark.parametrize("value", [None, "sdpa", "eager"])
-def test_a_known_attention_is_no_code(value: str | None, tmp_path: Path) -> None:
-    check_folder(folder_with(tmp_path / "model", {"_attn_implementation": value}))
+@pytest.mark.parametrize(
+    ("shard", "error", "told"),
+    [
+        ("model.safetensors", None, ""),
+        ("other.safetensors", ModelCorruptError, "other.safetensors' is missing"),
+        ("../evil.safetensors", UnsafeModelError, "no safetensors file of this folder"),
+        ("/evil.safetensors", UnsafeModelError, "no safetensors file of this folder"),
+        ("pytorch_model.bin", UnsafeModelError, "no safetensors file of this folder"),
+    ],
+)
+def test_an_index_names_shards_of_its_own_folder(
+    shard: str, error: type[Exception] | None, told: str, tmp_path: Path
+) -> None:
+    folder = folder_with(tmp_path / "model")
+    (tmp_path / "evil.safetensors").write_bytes(WHOLE)
+    (folder / "pytorch_model.bin").write_bytes(b"never opened")
+    index = {"metadata": {}, "weight_map": {"w": shard}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    with pytest.raises(error, match=told) if error else nullcontext():
+        check_folder(folder, cache=tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[" * 100_000], ids=["empty", "cut", "deep"])
-def test_a_config_that_is_no_json_is_corrupt(content: str, tmp_path: Path) -> None:
-    folder = folder_with(tmp_path / "model", {})
-    (folder / "config.json").write_text(content)
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "merges.txt"])
+def test_a_link_out_of_the_folder_is_refused(name: str, tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "model")
+    (tmp_path / "outside").write_bytes(WHOLE)
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(tmp_path / "outside")
 
-    with pytest.raises(ModelCorruptError, match="is not JSON"):
-        check_folder(folder)
+    with pytest.raises(UnsafeModelError, match=r"link out of the model's folder.*outside"):
+        check_folder(folder, cache=tmp_path)
+
+
+def test_a_link_within_the_folder_or_to_the_blobs_of_a_hub_cache_is_followed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "blobs").mkdir()
+    folder = folder_with(tmp_path / "snapshots" / "0a1b")
+    (folder / "model.safetensors").rename(tmp_path / "blobs" / "c2d3")
+    (folder / "model.safetensors").symlink_to("../../blobs/c2d3")
+    (folder / "again.safetensors").symlink_to("model.safetensors")
+
+    check_folder(folder, cache=tmp_path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
+@pytest.mark.parametrize("name", ["x.safetensors", "merges.txt", "chat_template.jinja", "x.json"])
+def test_what_is_no_plain_file_is_refused_and_not_waited_for(
+    name: str, make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    folder = folder_with(tmp_path / "model")
+    make(folder / name)
+
+    with pytest.raises(UnsafeModelError, match="no plain file"):
+        check_folder(folder, cache=tmp_path)
 
 
 def test_the_digest_sees_every_byte_and_every_name(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path / "model", {})
+    folder = folder_with(tmp_path / "model")
     seen = {folder_digest(folder)}
 
     (folder / "model.safetensors").write_bytes(b"Weights")
@@ -134,7 +220,7 @@ def test_the_digest_sees_every_byte_and_every_name(tmp_path: Path) -> None:
 def test_a_remembered_digest_is_kept_until_a_file_is_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, cache = folder_with(tmp_path / "model", {}), tmp_path / "cache"
+    folder, cache = folder_with(tmp_path / "model"), tmp_path / "cache"
     first = folder_digest(folder, remembered_in=cache)
     monkeypatch.setattr(files, "digest_of", lambda _: "read again")
 
@@ -145,7 +231,7 @@ def test_a_remembered_digest_is_kept_until_a_file_is_touched(
 
 
 def test_a_damaged_stamp_only_costs_the_hashing(tmp_path: Path) -> None:
-    folder, cache = folder_with(tmp_path / "model", {}), tmp_path / "cache"
+    folder, cache = folder_with(tmp_path / "model"), tmp_path / "cache"
     first = folder_digest(folder, remembered_in=cache)
     for stamp in (cache / "digests").iterdir():
         stamp.write_text("{")

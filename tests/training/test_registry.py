@@ -1,5 +1,8 @@
 """The registry on a real MLflow: versions tied to what they came from, files re-hashed."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,15 +10,23 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.training.builders import evaluation
-from training.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest
-from training.errors import ModelCorruptError, ModelMissingError
+from training.adapter_files import (
+    CONFIG,
+    FORMAT,
+    MANIFEST,
+    WEIGHTS,
+    adapter_digest,
+    tokenizer_digest,
+)
+from training.errors import AliasMovedError, ModelCorruptError, ModelMissingError
 from training.files import write_whole
 from training.records import Adapter, BaseModel, ModelVersion
 from training.registry import Registry
-from training.weighing import Verdict
+from training.weighing import Change, Evaluation, Interval, Verdict
 
 BASE = BaseModel("tiny", Path("/nowhere"), "b" * 64)
+SCRIPT = Path(__file__).parents[2] / "flows" / "served_model.py"
+OLD_TAGS = Path(__file__).parents[1] / "data" / "model-version-1.json"
 CARD = "## A card\n\n| what | value |\n|---|---|\n| F1 | 0.50 |"
 
 
@@ -31,7 +42,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, MlflowClien
 
 @pytest.fixture
 def registry(tracking: tuple[str, MlflowClient, str]) -> Registry:
-    return Registry(tracking[0])
+    return Registry(tracking[0], served_by=SCRIPT)
 
 
 @pytest.fixture
@@ -50,14 +61,23 @@ def small(tmp_path: Path) -> Adapter:
     """Return an adapter folder as the registry sees one: two files and their manifest."""
     folder = tmp_path / "adapter"
     folder.mkdir()
-    (folder / CONFIG).write_text('{"peft_type": "LORA"}')
+    (folder / CONFIG).write_text('{"peft_type": "LORA", "r": 4}')
     (folder / WEIGHTS).write_bytes(bytes(range(256)) * 8)
     digest = adapter_digest(folder)
-    manifest = (
-        f'{{"digest": "{digest}", "base_digest": "{BASE.digest}", "tokens": 5, "seconds": 1}}'
+    manifest = {"format": FORMAT, "digest": digest, "base_digest": BASE.digest, "tokens": 5}
+    manifest |= {"seconds": 1, "started_from": "s" * 64}
+    write_whole(folder / MANIFEST, json.dumps(manifest).encode())
+    return Adapter(folder, digest, BASE.digest, 5, rank=4, started_from="s" * 64)
+
+
+def weighed() -> Evaluation:
+    """Return an evaluation of three measures; of all others there were no rows."""
+    return Evaluation(
+        new=Change(1.0, 0.95, Interval(-0.05, -0.07, -0.03), rows=24, documents=6),
+        old=Change(),
+        learning=Change(0.0, 0.0, Interval(-0.02, -0.03, -0.01), rows=24, documents=6),
+        f1=Change(0.2, 0.5, Interval(0.3, 0.2, 0.4), rows=40, documents=10),
     )
-    write_whole(folder / MANIFEST, manifest.encode())
-    return Adapter(folder, digest, BASE.digest, 5, 1.0)
 
 
 def registered(
@@ -71,9 +91,12 @@ def registered(
         data_digest="d" * 64,
         requested_by="r" * 32,
         run_id=run_id,
-        evaluation=evaluation() if adapter else None,
+        evaluation=weighed() if adapter else None,
         verdict=Verdict(True, "answers better") if adapter else None,
         card=CARD,
+        reference="docs@5",
+        champion=3 if adapter else None,
+        parent_run="p" * 32,
     )
 
 
@@ -100,6 +123,15 @@ def test_a_version_says_all_that_it_came_from(
     assert stored.tags["driftline.requested_by"] == "r" * 32
     assert stored.tags["driftline.reason"] == "answers better"
     assert stored.tags["driftline.challenger_f1"] == "0.5000"
+    assert stored.tags["driftline.challenger_new_bits"] == "0.9500"
+    assert "driftline.challenger_old_bits" not in stored.tags
+    assert stored.tags["driftline.reference"] == "docs@5"
+    assert stored.tags["driftline.champion"] == "3"
+    assert stored.tags["driftline.parent_run"] == "p" * 32
+    assert stored.tags["driftline.started_from"] == "s" * 64
+    assert stored.tags["driftline.base_name"] == BASE.name
+    assert stored.tags["driftline.tokenizer_digest"] == tokenizer_digest(BASE)
+    assert (version.adapter_folder.parents[1] / "card.md").read_text() == CARD
 
 
 def test_registering_again_adopts_the_first_version(
@@ -184,24 +216,64 @@ def test_an_artifact_swapped_with_its_manifest_is_refused_by_the_tag(
         registry.version(name, 1)
 
 
-def test_an_alias_points_and_moves(
+def test_an_alias_moves_from_where_it_is_expected(
     registry: Registry, new_run: Callable[[], str], name: str, small: Adapter
 ) -> None:
     first = registered(registry, name, new_run(), None)
     second = registered(registry, name, new_run(), small)
-    registry.point(name, "champion", first.version)
-    registry.point(name, "challenger", second.version)
+    registry.point(name, "champion", first.version, expected=None)
+    registry.point(name, "challenger", second.version, expected=None)
 
-    registry.point(name, "champion", second.version)
+    registry.point(name, "champion", second.version, expected=first.version)
 
     assert registry.aliased(name, "champion") == second
     assert registry.aliased(name, "challenger") == second
+
+
+@pytest.mark.parametrize(
+    ("there", "expected", "told"),
+    [
+        (1, None, "points at version 1, not at no version"),
+        (1, 2, "points at version 1, not at version 2"),
+        (None, 1, "points at no version, not at version 1"),
+    ],
+)
+def test_an_alias_that_was_moved_meanwhile_is_left_alone(
+    there: int | None,
+    expected: int | None,
+    told: str,
+    registry: Registry,
+    new_run: Callable[[], str],
+) -> None:
+    name = f"driftline-moved-{there}-{expected}"  # brackets of a table's id end a filter
+    versions = [registered(registry, name, new_run(), None).version for _ in range(3)]
+    if there:
+        registry.point(name, "champion", there, expected=None)
+
+    with pytest.raises(AliasMovedError, match=told):
+        registry.point(name, "champion", versions[-1], expected=expected)
+
+    assert registry.pointed(name, "champion") == there
+
+
+def test_an_alias_that_an_earlier_try_moved_stays(
+    registry: Registry, new_run: Callable[[], str], name: str
+) -> None:
+    for _ in range(2):
+        registered(registry, name, new_run(), None)
+    registry.point(name, "champion", 1, expected=None)
+    registry.point(name, "champion", 2, expected=1)
+
+    registry.point(name, "champion", 2, expected=1)
+
+    assert registry.pointed(name, "champion") == 2
 
 
 def test_an_alias_that_points_nowhere_is_none(
     registry: Registry, new_run: Callable[[], str], name: str
 ) -> None:
     assert registry.aliased(name, "champion") is None
+    assert registry.pointed(name, "champion") is None
 
     registered(registry, name, new_run(), None)
 
@@ -235,9 +307,71 @@ def test_what_an_earlier_try_uploaded_is_completed(
 ) -> None:
     """A run that was killed between two uploads is finished, not doubled."""
     run_id = new_run()
-    tracking[1].log_artifact(run_id, str(small.folder / CONFIG), "adapter")
+    tracking[1].log_artifact(run_id, str(small.folder / CONFIG), "model/artifacts/adapter")
 
     version = registered(registry, name, run_id, small)
 
     assert version.version == 1
     assert version == replace(registry.version(name, 1))
+
+
+def test_what_was_not_uploaded_whole_is_no_version(
+    registry: Registry,
+    new_run: Callable[[], str],
+    name: str,
+    small: Adapter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run_id, log = new_run(), MlflowClient.log_artifacts
+
+    def cut(self: MlflowClient, run: str, folder: str, place: str) -> None:
+        (weights,) = Path(folder).rglob(WEIGHTS)
+        weights.write_bytes(weights.read_bytes()[:-1])
+        log(self, run, folder, place)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "log_artifacts", cut)
+        with pytest.raises(ModelCorruptError, match="is not the one that was trained"):
+            registered(registry, name, run_id, small)
+
+    with pytest.raises(ModelMissingError):
+        registry.version(name, 1)
+    assert registered(registry, name, run_id, small).version == 1
+
+
+def test_a_version_from_before_there_were_served_models_still_loads(
+    registry: Registry,
+    new_run: Callable[[], str],
+    name: str,
+    small: Adapter,
+    tracking: tuple[str, MlflowClient, str],
+) -> None:
+    client, run_id = tracking[1], new_run()
+    for file in (CONFIG, WEIGHTS, MANIFEST):
+        client.log_artifact(run_id, str(small.folder / file), "adapter")
+    kept = OLD_TAGS.read_text().replace("RUN", run_id).replace("ADAPTER", small.digest)
+    source = f"{client.get_run(run_id).info.artifact_uri}/adapter"
+    client.create_registered_model(name)
+    client.create_model_version(name, source, run_id=run_id, tags=json.loads(kept))
+
+    version = registry.version(name, 1)
+
+    assert (version.snapshot, version.run_id) == ("docs@7", run_id)
+    assert (version.base_digest, version.adapter_digest) == (BASE.digest, small.digest)
+    assert version.adapter_folder is not None
+    assert adapter_digest(version.adapter_folder) == small.digest
+    assert registered(registry, name, run_id, small) == version
+
+
+def test_the_registry_imports_neither_torch_nor_mlflow_until_it_is_used() -> None:
+    told = "import sys, training.registry; print({'torch', 'mlflow'} & set(sys.modules))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", told],
+        capture_output=True,
+        check=True,
+        cwd=SCRIPT.parents[1],
+        text=True,
+    )
+
+    assert done.stdout.strip() == "set()"

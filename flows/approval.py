@@ -1,0 +1,46 @@
+"""A run that waits for a person: suspended, with a form that shows the evidence.
+
+One of three files that know Prefect.
+"""
+
+from __future__ import annotations
+
+from prefect import runtime
+from prefect.flow_runs import suspend_flow_run
+from prefect.input import RunInput
+from pydantic import Field
+
+from flows.desk import Desk
+from flows.evidence import DIGITS, Evidence
+from flows.promotion_rendering import evidence_markdown
+
+_KIND = "approval"
+
+
+class Approval(RunInput):
+    """What a person fills in to let a run go on."""
+
+    evidence: str = Field(description=f"The first {DIGITS} digits of the evidence shown above.")
+    by: str = Field(description="Who approves, for the history.", min_length=1)
+
+
+def asked(desk: Desk) -> int | None:
+    """Return the version that this very run waits for approval of, None if it does not wait.
+
+    A resumed run starts from the top. The documents may have moved meanwhile; without this it
+    would train on them anew, and never promote what the person saw.
+    """
+    entry = desk.journal.last(desk.name, _KIND, key=str(runtime.flow_run.id))
+    return int(entry.payload["version"]) if entry else None
+
+
+def ask(desk: Desk, shown: Evidence) -> Approval:
+    """Return the form as it was filled in; the first time, suspend the run, which ends it here.
+
+    The digest is part of the suspension's key: a run that is resumed after the evidence changed
+    is suspended again, with a form that shows what holds now.
+    """
+    payload = {"version": shown.version, "evidence": shown.digest}
+    desk.journal.append(desk.name, _KIND, payload, time=desk.now, key=str(runtime.flow_run.id))
+    form = Approval.with_initial_data(description=evidence_markdown(shown))
+    return suspend_flow_run(wait_for_input=form, key=shown.digest[:DIGITS])

@@ -1,0 +1,22 @@
+"""A process that waits for a training: `python -m tests.training.training_parent JOB`."""
+
+import sys
+from pathlib import Path
+
+import psutil
+
+from training.jobs import read_job
+from training.listeners import Listeners
+from training.records import TrainingStep
+from training.trainer_process import train
+
+
+def tell(_: TrainingStep) -> None:
+    """Print the ids of all processes below this one, a line for each step."""
+    below = psutil.Process().children(recursive=True)
+    sys.stdout.write(" ".join(str(process.pid) for process in below) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    train(read_job(Path(sys.argv[1])), Listeners(on_step=tell))
