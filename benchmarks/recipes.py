@@ -202,11 +202,11 @@ def opened(
 ) -> Lab:
     """Read both releases of a pair."""
     project, *releases = pair
-    tables = [
+    reference, current = (
         read_chunk_table(FolderSource(unpack(archives, project, release, folder)))[0]
         for release in releases
-    ]
-    return Lab(base, pair, *tables, FinetuneConfig(), console)
+    )
+    return Lab(base, pair, reference, current, FinetuneConfig(), console)
 
 
 def measured(lab: Lab) -> Iterator[Outcome]:

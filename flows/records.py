@@ -80,17 +80,13 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A challenger with all that was found out about it.
-
-    It is the checkpoint number `chosen` of those that were weighed, the last one being 0.
-    """
+    """A challenger with all that was found out about it."""
 
     adapter: Adapter
     champion: Scores
     challenger: Scores
     evaluation: Evaluation
     verdict: Verdict
-    chosen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

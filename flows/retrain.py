@@ -2,58 +2,57 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import shutil
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from flows import lease
-from flows.cards import version_card
-from flows.champion import CHALLENGER, move_alias
+from flows.champion import CHALLENGER
 from flows.desk import Desk
+from flows.evidence import evidence_of
 from flows.journal import Entry, Fence
-from flows.records import RetrainOutcome, Weighed
-from flows.release import Published, Release
+from flows.model_cards import Provenance, version_card
+from flows.promote import promote
+from flows.promotions import FLOW
+from flows.records import RetrainOutcome, TrainingPlan, Weighed
+from flows.release import Published
 from flows.steps import OnProgress, Perform
-from flows.tracking import TrainingRun
-from retrieval.records import Snapshot
+from flows.training_plan import Job, estimated, plan_of, prepare
+from flows.training_rendering import cost_line
+from flows.training_settings import PromotionMode
+from flows.training_tracking import TrainingRun
 from training.adapter_files import read_adapter
+from training.checkpoints import candidate_adapters
 from training.comparison import compare_scores
-from training.dataset import select_examples
 from training.evaluate import score
-from training.finetune import estimate_cost, finetune
-from training.promotion import judge
-from training.records import Adapter, ModelVersion, TrainingSet
-from training.weighing import Verdict
+from training.example_files import write_examples
+from training.jobs import Job as ProcessJob
+from training.listeners import Listeners
+from training.promotion import choose
+from training.records import Adapter, ModelVersion
+from training.trainer_process import train
+from training.weighing import Scores, Verdict
 
-# A refresh that is under way when a challenger is ready is waited for.
-_PATIENCE_SECONDS = 900.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """One training: its rows, the release whose model it challenges, who asked and why.
+class _Asked:
+    """A job, and who asked for it and why, under the lease that it is done under."""
 
-    `key` names the training: the same rows on the same base against the same champion.
-    """
-
-    desk: Desk
+    job: Job
     perform: Perform
     fence: Fence
-    examples: TrainingSet
-    champion: Release
     reason: str
     requested_by: str
 
-    @property
-    def key(self) -> str:
-        champion = self.champion
-        parts = (self.examples.digest, champion.base_digest, champion.adapter_digest)
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
-    @property
-    def adapter_folder(self) -> Path:
-        return self.desk.folder / "adapters" / self.key
+def plan_retraining(desk: Desk, perform: Perform, *, snapshot: str | None = None) -> TrainingPlan:
+    """Return what `retrain` would do and cost; write nothing but this machine's speed."""
+    champion = desk.release().release
+    job = prepare(desk, perform, champion, snapshot or champion.snapshot)
+    return plan_of(job, estimated(job, perform))
 
 
 def retrain(
@@ -69,137 +68,161 @@ def retrain(
 
     Training holds a lease of its own, so that the index is refreshed meanwhile; only the promotion
     takes the writer's lease. What was judged before is not trained again unless `force` says so.
+    Where a person has to approve, nothing is promoted, and the outcome says what waits.
     """
     with lease.hold(desk.journal, f"{desk.name}:training") as fence:
         champion = desk.release().release
-        current = snapshot or champion.snapshot
-        examples = perform(
-            "Selecting examples", lambda _: _select(desk, champion.trained_on, current)
-        )
-        job = _Job(desk, perform, fence, examples, champion, reason, requested_by)
+        job = prepare(desk, perform, champion, snapshot or champion.snapshot)
+        asked = _Asked(job, perform, fence, reason, requested_by)
         if force:  # what an earlier run left may be the very thing that is broken
-            shutil.rmtree(job.adapter_folder, ignore_errors=True)
+            shutil.rmtree(job.folder, ignore_errors=True)
         judged = None if force else desk.journal.last(desk.name, "verdict", key=job.key)
-        is_new = judged is None
-        entry = _train(job) if judged is None else judged
-        verdict = Verdict(entry.payload["promote"], entry.payload["reason"])
-        version = desk.registry.version(desk.model_name, entry.payload["version"])
-        published = _promote(job, version, verdict)
-    return RetrainOutcome(version.version, verdict, published, is_new)
+        entry = _challenge(asked) if judged is None else judged
+        version, verdict = entry.payload["version"], _verdict(entry)
+        due = verdict.promote and champion.adapter_digest != entry.payload["adapter_digest"]
+        if due and desk.kb.promotion.mode is PromotionMode.APPROVE:
+            waiting = evidence_of(desk, version).digest
+            return RetrainOutcome(version, verdict, None, judged is None, waiting)
+        published = _promote(asked, version, verdict) if due else None
+    return RetrainOutcome(version, verdict, published, judged is None)
 
 
-def _select(desk: Desk, reference: str, current: str) -> TrainingSet:
-    """Read both snapshots, pinned, and choose the rows; the same snapshots give the same rows.
+def _verdict(entry: Entry) -> Verdict:
+    return Verdict(entry.payload["promote"], entry.payload["reason"])
 
-    Where the reference was cleaned up, all of the current text is taken for new.
+
+def _promote(asked: _Asked, version: int, verdict: Verdict) -> Published:
+    """Publish the challenger with the snapshot that answers by now."""
+    desk = asked.job.desk
+    return promote(
+        desk,
+        asked.perform,
+        version=version,
+        expected=asked.job.champion.model_version,
+        actor=FLOW,
+        why=verdict.reason,
+        evidence=evidence_of(desk, version).digest,
+    )
+
+
+def _challenge(asked: _Asked) -> Entry:
+    """Train, weigh, judge, register; the verdict goes to the journal last, as one entry.
+
+    What the training left on disk goes after that: MLflow has the rows and the adapter.
     """
-    read, old = desk.index.chunk_table, Snapshot.parse(reference)
-    return select_examples(
-        read(old) if reference != current and desk.index.holds(old) else None,
-        read(Snapshot.parse(current)),
-        desk.kb.finetune_config(),
-        reference_name=reference,
-        current_name=current,
-    )
-
-
-def _train(job: _Job) -> Entry:
-    """Train, weigh, judge, register; the verdict goes to the journal last, as one entry."""
-    desk, examples = job.desk, job.examples
-    title = f"training on {examples.current}, {desk.now:%Y-%m-%d %H:%M}"
-    with desk.tracker.training_run(title, desk.now, key=job.key, parent=job.requested_by) as run:
-        run.log_plan(examples, desk.kb.finetune_config(), job.reason)
-        weighed = _weigh(job, run)
-        run.log_weighing(weighed)
-        version = job.perform(
-            "Registering the challenger", lambda _: _register(job, weighed, run.run_id), retries=2
+    job, desk = asked.job, asked.job.desk
+    plan = plan_of(job, estimated(job, asked.perform))
+    title = f"training on {job.examples.current}, {desk.now:%Y-%m-%d %H:%M}"
+    with desk.tracker.training_run(title, desk.now, key=job.key, parent=asked.requested_by) as run:
+        run.log_plan(job.examples, job.config, asked.reason, estimate=cost_line(plan))
+        write_examples(job.examples, job.examples_folder, config=job.config)
+        run.log_examples(job.examples, sorted(job.examples_folder.iterdir()))
+        _train(asked, run, plan)
+        weighed = _weigh(asked)
+        run.log_weighing(job.examples, weighed)
+        version = asked.perform(
+            "Registering the challenger", lambda _: _register(asked, weighed, run), retries=2
         )
-    payload = {
-        "version": version.version,
-        "promote": weighed.verdict.promote,
-        "reason": weighed.verdict.reason,
-        "snapshot": examples.current,
-        "reference": examples.reference,
-        "champion_version": job.champion.model_version,
-        "evaluation": asdict(weighed.evaluation),
-        "adapter_digest": weighed.adapter.digest,
-        "data_digest": examples.digest,
-        "seconds": weighed.adapter.seconds + weighed.evaluation.seconds,
-        "tokens": weighed.adapter.tokens,
-        "requested_by": job.requested_by,
-    }
-    return desk.journal.append(
-        desk.name, "verdict", payload, time=desk.now, key=job.key, fence=job.fence
+    payload = _payload(asked, weighed, version)
+    entry = desk.journal.append(
+        desk.name, "verdict", payload, time=desk.now, key=job.key, fence=asked.fence
     )
+    shutil.rmtree(job.folder, ignore_errors=True)
+    return entry
 
 
-def _weigh(job: _Job, run: TrainingRun) -> Weighed:
-    """Train the challenger and put both models on the same rows."""
-    desk, examples, folder = job.desk, job.examples, job.adapter_folder
-    config = desk.kb.finetune_config()
+def _train(asked: _Asked, run: TrainingRun, plan: TrainingPlan) -> None:
+    """Train in a child process, from the last checkpoint of a run that was killed, if any."""
+    job, desk = asked.job, asked.job.desk
+    if job.adapter_folder.exists():  # finished by a run that was killed before its verdict
+        read_adapter(job.adapter_folder, base=desk.base)
+        return
+    told = ProcessJob(
+        desk.base,
+        job.examples_folder,
+        job.config,
+        job.adapter_folder,
+        job.start.adapter_folder if job.start else None,
+    )
+    file = desk.kb.training.accelerate
 
-    def train(on_progress: OnProgress) -> Adapter:
-        if folder.exists():  # finished by a run that was killed before its verdict
-            return read_adapter(folder, base=desk.base)
-        return finetune(desk.base, examples, config, folder, on_step=run.on_step(on_progress))
+    def work(on_progress: OnProgress) -> Adapter:
+        listeners = Listeners(run.on_step(on_progress), run.log_sample, _log.warning)
+        accelerate_file = None if file is None else desk.settings.resolve(file)
+        return train(told, listeners, accelerate_file=accelerate_file)
 
-    tokens, steps = estimate_cost(examples, config)
-    title = f"Training the challenger ({steps} steps, about {tokens:,} tokens)"
-    adapter = job.perform(title, train)
+    asked.perform(f"Training the challenger: {cost_line(plan)}", work)
+
+
+def _weigh(asked: _Asked) -> Weighed:
+    """Put the champion and each candidate on the same rows; take the one that passes best."""
+    job, desk = asked.job, asked.job.desk
     serving = desk.registry.version(job.champion.model_name, job.champion.model_version)
-    champion = job.perform(
-        "Weighing the champion",
-        lambda tell: score(desk.base, serving.adapter_folder, examples, on_progress=tell),
-    )
-    challenger = job.perform(
-        "Weighing the challenger",
-        lambda tell: score(desk.base, folder, examples, on_progress=tell),
-    )
-    evaluation = compare_scores(champion, challenger, seed=config.seed)
+    champion = _scored(asked, "Weighing the champion", serving.adapter_folder)
+    # The oldest first, as they were trained.
+    candidates = candidate_adapters(job.adapter_folder)[: job.config.candidates][::-1]
+    scores = [
+        _scored(asked, f"Weighing the challenger ({n} of {len(candidates)})", each.folder)
+        for n, each in enumerate(candidates, start=1)
+    ]
+    evaluations = [
+        compare_scores(champion, each, seed=job.config.seed, looks=len(candidates))
+        for each in scores
+    ]
     first = job.champion.adapter_digest == ""
-    verdict = judge(evaluation, desk.kb.promotion_policy(), first=first)
-    return Weighed(adapter, champion, challenger, evaluation, verdict)
+    choice = choose(evaluations, desk.kb.promotion_policy(), first=first)
+    at = choice.index
+    return Weighed(candidates[at], champion, scores[at], evaluations[at], choice.verdict)
 
 
-def _register(job: _Job, weighed: Weighed, run_id: str) -> ModelVersion:
-    desk = job.desk
+def _scored(asked: _Asked, title: str, folder: Any) -> Scores:
+    base, examples = asked.job.desk.base, asked.job.examples
+    return asked.perform(title, lambda tell: score(base, folder, examples, on_progress=tell))
+
+
+def _register(asked: _Asked, weighed: Weighed, run: TrainingRun) -> ModelVersion:
+    job, desk = asked.job, asked.job.desk
+    start = job.start
+    origin = Provenance(
+        champion_version=job.champion.model_version,
+        start=str(job.config.start),
+        started_from=start.adapter_digest if start else "",
+        reason=asked.reason,
+    )
     version = desk.registry.register(
         name=desk.model_name,
         base=desk.base,
         adapter=weighed.adapter,
         snapshot=job.examples.current,
         data_digest=job.examples.digest,
-        requested_by=job.requested_by,
-        run_id=run_id,
+        requested_by=asked.requested_by,
+        run_id=run.run_id,
         evaluation=weighed.evaluation,
         verdict=weighed.verdict,
-        card=version_card(desk.name, desk.base, job.examples, weighed, job.reason),
+        card=version_card(desk.name, desk.base, job.examples, weighed, origin),
+        reference=job.examples.reference,
+        champion=job.champion.model_version,
+        parent_run=start.run_id if start else "",
     )
-    desk.registry.point(desk.model_name, CHALLENGER, version.version)
+    at = desk.registry.pointed(desk.model_name, CHALLENGER)
+    desk.registry.point(desk.model_name, CHALLENGER, version.version, expected=at)
     return version
 
 
-def _promote(job: _Job, version: ModelVersion, verdict: Verdict) -> Published | None:
-    """Publish the challenger with the snapshot that answers by now; None if it is not promoted."""
-    desk, champion = job.desk, job.champion
-    if not verdict.promote or champion.adapter_digest == version.adapter_digest:
-        return None
-    with lease.hold(desk.journal, desk.name, patience_seconds=_PATIENCE_SECONDS) as fence:
-        release = replace(
-            desk.release().release,
-            model_version=version.version,
-            trained_on=version.snapshot,
-            base_digest=version.base_digest,
-            adapter_digest=version.adapter_digest,
-        )
-        published = desk.journal.publish(
-            release,
-            kind="promotion",
-            reason=verdict.reason,
-            time=desk.now,
-            fence=fence,
-            expected_version=champion.model_version,
-        )
-        job.perform("Moving the alias", lambda _: move_alias(desk, version.version), retries=2)
-    job.perform("Recording in MLflow", lambda _: desk.tracker.record_promotion(published))
-    return published
+def _payload(asked: _Asked, weighed: Weighed, version: ModelVersion) -> dict[str, Any]:
+    job = asked.job
+    return {
+        "version": version.version,
+        "promote": weighed.verdict.promote,
+        "reason": weighed.verdict.reason,
+        "snapshot": job.examples.current,
+        "reference": job.examples.reference,
+        "champion_version": job.champion.model_version,
+        "evaluation": asdict(weighed.evaluation),
+        "adapter_digest": weighed.adapter.digest,
+        "data_digest": job.examples.digest,
+        "start": job.start.version if job.start else None,
+        "seconds": weighed.adapter.seconds + weighed.evaluation.seconds,
+        "tokens": weighed.adapter.tokens,
+        "requested_by": asked.requested_by,
+    }

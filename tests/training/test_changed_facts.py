@@ -78,8 +78,12 @@ def test_a_fact_that_changed_is_asked_with_both_answers(
             "To count them all, the import first reads Crate objects from the disk.",
         ),
         (
-            "Remove the old field SIZE_A from it. Remove the old field SIZE_B from it.",
-            "Remove the old field SIZE_A from it. Remove the old field SIZE_C from it.",
+            "Remove the old field SIZE_A anywhere. Remove the old field SIZE_B anywhere.",
+            "Remove the old field SIZE_A anywhere. Remove the old field SIZE_C anywhere.",
+        ),
+        (
+            "Remove the old field SIZE_A anywhere. Remove the old field SIZE_B anywhere.",
+            "Remove the old field SIZE_C anywhere.",
         ),
         (
             "Fixed the long bug in the pump by 5eddc68.",

@@ -306,19 +306,18 @@ def test_corrections_teach_the_new_fact_where_the_old_one_was(examples: Training
 
 
 def test_the_old_answer_stands_in_no_passage_of_a_correction() -> None:
-    """Every second document says "20 seconds" of something else: it may not distract."""
-    before = {
-        f"{n}.md": [f"The lid of house {n} opens for 20 seconds.", f"A lamp of street {n} is red."]
-        for n in range(24)
-    }
-    after = before | {
-        f"{n}.md": [f"The lid of house {n} opens for 30 seconds.", f"A lamp of street {n} is red."]
-        for n in range(0, 24, 2)
-    }
+    """Every document says "20 seconds" of something else too: that may not distract."""
+    lamp = "A lamp in street {n} glows red all night long, and {n} flies need 20 seconds to it."
+    lid = (
+        "The lid of house {n} opens for {s} seconds and rests at the end of street {n} until noon."
+    )
+    before = {f"{n}.md": [lid.format(n=n, s=20), lamp.format(n=n)] for n in range(24)}
+    after = {f"{n}.md": [lid.format(n=n, s=30), lamp.format(n=n)] for n in range(24)}
 
     rows = [row for row in everything(selected(after, before)) if row.stale]
 
     assert len(rows) > 5
+    assert {row.stale for row in rows} == {"20 seconds"}
     assert not any("20 seconds" in passage.text for row in rows for passage in row.passages)
 
 
