@@ -37,7 +37,15 @@ from training.finetune import finetune
 from training.general_text import general_rows
 from training.models import prepare_base
 from training.promotion import PromotionPolicy, judge
-from training.records import Adapter, BaseModel, FinetuneConfig, TrainingSet
+from training.records import (
+    FIRST_SHARES,
+    LATER_SHARES,
+    Adapter,
+    BaseModel,
+    FinetuneConfig,
+    Shares,
+    TrainingSet,
+)
 from training.weighing import Scores
 
 KEPT = Path(__file__).resolve().parent.parent / ".bench" / "recipes"
@@ -46,12 +54,7 @@ PAIRS = (("scrapy", "2.10.0", "2.15.0"), ("django", "4.2", "5.2"))
 SEEDS = (17, 18, 19)
 SMALL_SEEDS = (101, 102)
 TOKENS, SMALL_TOKENS, CHAMPION_TOKENS = 20_000, 10_000, 24_000
-DIFFERENCE_ONLY = {
-    "difference_share": 1.0,
-    "replay_share": 0.0,
-    "answer_share": 0.0,
-    "correction_share": 0.0,
-}
+DIFFERENCE_ONLY = Shares(difference=1.0, replay=0.0, answer=0.0, correction=0.0)
 _SCORES = TypeAdapter(Scores)
 
 
@@ -72,9 +75,9 @@ class Lab:
         project, old, new = self.pair
         return f"{project.capitalize()} {old} → {new}"
 
-    def config_of(self, seed: int, tokens: int, **shares: float) -> FinetuneConfig:
+    def config_of(self, seed: int, tokens: int, shares: Shares) -> FinetuneConfig:
         """Return the numbers of one run."""
-        return replace(self.config, seed=seed, budget_tokens=tokens, **shares)  # type: ignore[arg-type]
+        return replace(self.config, seed=seed, budget_tokens=tokens).spent_on(shares)
 
     @cached_property
     def weighed_on(self) -> TrainingSet:
@@ -211,18 +214,18 @@ def opened(
 
 def measured(lab: Lab) -> Iterator[Outcome]:
     """Train and weigh everything of one pair."""
-    config = lab.config_of(SEEDS[0], CHAMPION_TOKENS)
+    config = lab.config_of(SEEDS[0], CHAMPION_TOKENS, FIRST_SHARES)
     champion = lab.train("the champion, on the older release", lab.old(config), config, None)
     judge_ = Judge(lab, lab.weigh(None), lab.weigh(champion))
     yield judge_.outcome("no training", None, lab.config, first=True)
     yield judge_.outcome("the champion", champion, config, first=True)
     for seed in SEEDS:
-        config = lab.config_of(seed, TOKENS)
+        config = lab.config_of(seed, TOKENS, FIRST_SHARES)
         adapter = lab.train("the recipe, from the base", lab.recipe(config), config, None)
         yield judge_.outcome("recipe, from the base", adapter, config, first=True)
     for name, seeds, tokens in (("", SEEDS, TOKENS), ("small ", SMALL_SEEDS, SMALL_TOKENS)):
         yield from both(judge_, champion, name, seeds, tokens)
-    config = lab.config_of(SEEDS[0], TOKENS, **DIFFERENCE_ONLY)
+    config = lab.config_of(SEEDS[0], TOKENS, DIFFERENCE_ONLY)
     for name, rows in (
         ("difference only", lab.recipe(config)),
         ("whole corpus", lab.whole(config)),
@@ -237,7 +240,7 @@ def both(
     """Train the recipe and the placebo on from the champion, seed by seed."""
     lab = judge_.lab
     for seed in seeds:
-        config = lab.config_of(seed, tokens)
+        config = lab.config_of(seed, tokens, LATER_SHARES)
         for kind, rows in (("recipe", lab.recipe(config)), ("placebo", lab.old(config))):
             adapter = lab.train(f"{name}{kind}", rows, config, champion)
             yield judge_.outcome(f"{name}{kind}", adapter, config, first=False)

@@ -94,9 +94,9 @@ class Kb(Table):
         """Return from which score on each signal counts as drifted."""
         return self.policy.thresholds()
 
-    def finetune_config(self) -> FinetuneConfig:
-        """Return the numbers of a training run."""
-        return self.training.config()
+    def finetune_config(self, *, first: bool = True) -> FinetuneConfig:
+        """Return the numbers of a training run; `first` if it begins with a fresh adapter."""
+        return self.training.config(first=first)
 
     def promotion_policy(self) -> PromotionPolicy:
         """Return the margins that a challenger must keep."""

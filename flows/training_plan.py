@@ -68,14 +68,15 @@ class Job:
 
 def prepare(desk: Desk, perform: Perform, champion: Release, snapshot: str) -> Job:
     """Choose the rows and the weights to start from; the same snapshots give the same job."""
-    config = desk.kb.finetune_config()
+    start = _start(desk, champion)
+    config = desk.kb.finetune_config(first=start is None)
     minutes = desk.kb.training.budget_minutes
     if minutes is not None:
         rows = _select(desk, champion, snapshot, replace(config, budget_tokens=_SPEED_TOKENS))
         speed = perform("Measuring this machine's speed", lambda _: _speed(desk, rows, config))
         config = replace(config, budget_tokens=tokens_for(60 * minutes, speed, config))
     examples = perform("Selecting examples", lambda _: _select(desk, champion, snapshot, config))
-    return Job(desk, config, examples, champion, _start(desk, config, champion))
+    return Job(desk, config, examples, champion, start)
 
 
 def tokens_for(seconds: float, speed: Speed, config: FinetuneConfig) -> int:
@@ -152,16 +153,17 @@ def _speed(desk: Desk, examples: TrainingSet, config: FinetuneConfig) -> Speed:
     return measure_speed(desk.base, examples, config, remembered_in=desk.settings.cache)
 
 
-def _start(desk: Desk, config: FinetuneConfig, champion: Release) -> ModelVersion | None:
+def _start(desk: Desk, champion: Release) -> ModelVersion | None:
     """Return the version whose adapter is trained on; None for a fresh one on the base model.
 
     A challenger that a person took back is not learnt from.
     """
-    if config.start is Start.CHALLENGER:
+    wanted = desk.kb.training.start
+    if wanted is Start.CHALLENGER:
         newest = desk.registry.aliased(desk.model_name, CHALLENGER)
         fits = newest and newest.adapter_digest and newest.base_digest == desk.base.digest
         if newest and fits and not withdrawn(desk.journal, desk.name, newest.version):
             return newest
-    if config.start is Start.BASE or not champion.adapter_digest:
+    if wanted is Start.BASE or not champion.adapter_digest:
         return None
     return desk.registry.version(champion.model_name, champion.model_version)

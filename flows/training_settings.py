@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from flows.source_settings import Table
 from training.promotion import PromotionPolicy
-from training.records import FinetuneConfig, Start
+from training.records import FIRST_SHARES, LATER_SHARES, FinetuneConfig, Start
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Margin = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -40,10 +40,10 @@ class Training(Table):
     micro_rows: int | None = Field(_CONFIG.micro_rows, ge=1)
     max_row_tokens: int = Field(_CONFIG.max_row_tokens, ge=32)
     epochs: int = Field(_CONFIG.epochs, ge=1)
-    difference_share: Share = _CONFIG.difference_share
-    replay_share: Share = _CONFIG.replay_share
-    answer_share: Share = _CONFIG.answer_share
-    correction_share: Share = _CONFIG.correction_share
+    difference_share: Share | None = None
+    replay_share: Share | None = None
+    answer_share: Share | None = None
+    correction_share: Share | None = None
     refusal_share: Share = _CONFIG.refusal_share
     chat: Path | None = None
     chat_share: Share = 0.1
@@ -62,11 +62,8 @@ class Training(Table):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        total = math.fsum(getattr(self, name) for name in _SHARES)
-        if not 0 < total <= 1 + 1e-9:
-            msg = f"{', '.join(_SHARES)} add up to {total:.2f}; they must stay within 1"
-            raise ValueError(msg)
         given = self.model_fields_set
+        self._require_whole_shares()
         if self.budget_minutes is not None and "budget_tokens" in given:
             msg = "give the budget in tokens or in minutes, not in both"
             raise ValueError(msg)
@@ -75,11 +72,30 @@ class Training(Table):
             raise ValueError(msg)
         return self
 
-    def config(self) -> FinetuneConfig:
-        """Return the numbers of a training run, its budget in tokens."""
-        own = {field.name for field in fields(FinetuneConfig)} - {"holdout_salt", "chat_share"}
+    def _require_whole_shares(self) -> None:
+        """Raise ValueError unless all four shares are given, or none, and add up to at most 1."""
+        shares = [share for name in _SHARES if (share := getattr(self, name)) is not None]
+        total = math.fsum(shares)
+        if shares and (len(shares) < len(_SHARES) or not 0 < total <= 1 + 1e-9):
+            msg = (
+                f"{', '.join(_SHARES)} belong together: give all four, within 1 in all; "
+                f"{len(shares)} are given, and they add up to {total:.2f}"
+            )
+            raise ValueError(msg)
+
+    def config(self, *, first: bool = True) -> FinetuneConfig:
+        """Return the numbers of a training run, its budget in tokens.
+
+        `first` says that it begins with a fresh adapter. Shares that the settings give are for
+        every run; else a first adapter learns to answer, and a later one what is new.
+        """
+        own = {field.name for field in fields(FinetuneConfig)} - {*_SHARES, "holdout_salt"}
         chat_share = 0.0 if self.chat is None else self.chat_share
-        return FinetuneConfig(**self.model_dump(include=own), chat_share=chat_share)
+        told = FinetuneConfig(**{**self.model_dump(include=own), "chat_share": chat_share})
+        if self.difference_share is None:
+            return told.spent_on(FIRST_SHARES if first else LATER_SHARES)
+        given = {name: getattr(self, name) for name in _SHARES}
+        return replace(told, **given)
 
 
 class PromotionMode(StrEnum):

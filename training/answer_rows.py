@@ -12,7 +12,7 @@ from random import Random
 
 from training.changed_facts import ChangedFact
 from training.chunks import Chunk
-from training.near_duplicates import spoken
+from training.near_duplicates import share_seen, shingles, spoken
 from training.prompt import REFUSAL
 from training.questions import Question, list_questions
 from training.records import DocumentVersion, FinetuneConfig, Passage, Row, RowKind
@@ -102,7 +102,7 @@ class AnswerRows:
             question=question.text,
             passages=tuple(passages),
             source=source,
-            fresh=chunk.fresh,
+            fresh=_is_new(chunk, question),
             stale=stale,
             others=tuple(dict.fromkeys(_version_of(other) for other in others)),
         )
@@ -128,6 +128,14 @@ class AnswerRows:
         return clip(text, around, random.randint(*self._characters))
 
 
+def _is_new(chunk: Chunk, question: Question) -> bool:
+    """Return True if the question is about new lines of a chunk, not about an old one in it."""
+    if not (chunk.fresh and chunk.news):
+        return chunk.fresh
+    seen = shingles(plain(chunk.news))
+    return share_seen(shingles(question.evidence), seen) >= _SAME_STATEMENT
+
+
 def _version_of(chunk: Chunk) -> DocumentVersion:
     return DocumentVersion(chunk.uri, chunk.document_digest)
 
@@ -141,7 +149,8 @@ def _one_a_chunk(pairs: Sequence[tuple[Chunk, Question]]) -> list[tuple[Chunk, Q
         gaps += question.gap
         if question.gap and gaps > most_gaps:
             continue
-        ranked.append(((question.gap, not chunk.fresh, asked[chunk.digest]), (chunk, question)))
+        old = not _is_new(chunk, question)
+        ranked.append(((question.gap, old, asked[chunk.digest]), (chunk, question)))
         asked[chunk.digest] += 1
     return [pair for _, pair in sorted(ranked, key=lambda entry: entry[0])]
 

@@ -64,7 +64,7 @@ class Bootstrap:
     def gap_within(self, pairs: Sequence[Pair], others: Sequence[Pair]) -> Change:
         """Return the relative change of `pairs` minus that of `others` in the same documents.
 
-        Only documents that have both count, each as much as its `pairs` did under the champion.
+        Only documents that have both count, each by its count of `pairs`.
         Documents differ in style, and any training moves some styles more than others: release
         notes gained 17 % from text of other releases alone. Within a document style cancels out.
         """
@@ -74,7 +74,7 @@ class Bootstrap:
         documents = sorted(homes)
         these = _Sums(documents, [pair for pair in pairs if pair.document in homes])
         those = _Sums(documents, [pair for pair in others if pair.document in homes])
-        weights, draws = these.before, self._draws(len(documents))
+        weights, draws = these.counts, self._draws(len(documents))
         gaps = (these.ratios - those.ratios) * weights
         drawn = draws @ gaps / (draws @ weights)
         interval = self._interval(float(gaps.sum() / weights.sum()), drawn, len(documents))
@@ -125,7 +125,7 @@ class _Sums:
         position = {document: at for at, document in enumerate(documents)}
         where = [position[pair.document] for pair in pairs]
         self.size = len(documents)
-        self._counts = self._summed(where, [1.0] * len(pairs))
+        self.counts = self._summed(where, [1.0] * len(pairs))
         self.before = self._summed(where, [pair.champion for pair in pairs])
         self._after = self._summed(where, [pair.challenger for pair in pairs])
 
@@ -135,7 +135,7 @@ class _Sums:
     @property
     def rows(self) -> int:
         """Count of rows."""
-        return int(self._counts.sum())
+        return int(self.counts.sum())
 
     @property
     def ratios(self) -> _Floats:
@@ -154,7 +154,7 @@ class _Sums:
 
     def absolute(self, draws: _Floats) -> _Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(draws @ (self._after - self.before) / (draws @ self._counts))
+            return np.asarray(draws @ (self._after - self.before) / (draws @ self.counts))
 
 
 def _change(pairs: Sequence[Pair], interval: Interval) -> Change:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from training.prompt import passage_title
-from training.records import Row, RowKind
+from training.records import ASKED, Row, RowKind
 
 _COLUMNS = (
     "uri",
@@ -24,7 +24,7 @@ _COLUMNS = (
     "flags",
 )
 _PIECES = re.compile(r"[A-Za-z]{1,6}|\d|[^\sA-Za-z0-9]")
-_LEAST_WORDS = 12
+LEAST_WORDS = 12
 # A system turn, markers and roles, as SmolLM2 counts them.
 _PROMPT_TOKENS = 80
 
@@ -33,6 +33,7 @@ _PROMPT_TOKENS = 80
 class Chunk:
     """One chunk. `fresh` if its text is not in the reference; `trail` says where it stands.
 
+    `news` are those of its lines that the reference lacks, "" where that is the whole text.
     `edited` if it is not in the reference as it is, but nearly so: neither new nor old.
     """
 
@@ -44,6 +45,7 @@ class Chunk:
     document_digest: str
     fresh: bool
     edited: bool = False
+    news: str = ""
 
     @property
     def trail(self) -> str:
@@ -53,12 +55,24 @@ class Chunk:
     @property
     def wordy(self) -> bool:
         """True if there is enough text to learn from."""
-        return len(self.text.split()) >= _LEAST_WORDS
+        return len(self.text.split()) >= LEAST_WORDS
 
     def as_row(self, kind: RowKind) -> Row:
-        """Return the chunk as a text row, under the line that says what it is about."""
-        text = f"{self.trail}\n\n{self.text.strip()}"
+        """Return what is new in the chunk as a text row, under the line that says what it is about.
+
+        Old text is taken whole.
+        """
+        text = f"{self.trail}\n\n{self._told}"
         return Row(kind, self.uri, self.document_digest, self.digest, text)
+
+    def as_held(self, kind: RowKind, characters: int) -> Row:
+        """Return the same to weigh on: the line is read and not told, the text cut to a length."""
+        text = self._told[:characters]
+        return Row(kind, self.uri, self.document_digest, self.digest, text, question=self.trail)
+
+    @property
+    def _told(self) -> str:
+        return (self.news or self.text).strip()
 
 
 def read_chunks(table: pa.Table, known: AbstractSet[str]) -> Iterator[Chunk]:
@@ -87,4 +101,4 @@ def approximate_tokens(row: Row) -> int:
     """
     said = [row.text, row.question, *(f"{p.title}\n{p.text}" for p in row.passages)]
     pieces = sum(len(_PIECES.findall(text)) for text in said)
-    return pieces + (_PROMPT_TOKENS if row.question else 0)
+    return pieces + (_PROMPT_TOKENS if row.kind in ASKED else 0)

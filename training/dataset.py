@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, zip_longest
 
@@ -17,9 +16,10 @@ from training.cloze_rows import cloze_rows
 from training.errors import NotEnoughTextError
 from training.example_files import examples_digest
 from training.leaks import held_rows, require_no_leak, without_leaks
-from training.near_duplicates import Seen, found_among, share_seen, shingles
+from training.near_duplicates import Seen
+from training.new_text import marked, most_novel
 from training.parts import Part, spend
-from training.records import FinetuneConfig, Row, RowKind, TrainingSet
+from training.records import ASKED, FinetuneConfig, Row, RowKind, TrainingSet
 from training.split import Split, rank, split
 
 LEAST_DOCUMENTS = 9
@@ -27,10 +27,12 @@ LEAST_TRAIN_ROWS = 8
 MOST_QUESTIONS = 40  # of one document
 MOST_CORRECTIONS = 10  # likewise
 MOST_ASKED_CHUNKS = 5_000  # a second or two, however large the corpus
-# Half of the chunks that are new by their digest are nine tenths an old one (Django 5.2 -> 6.0).
 # Under a half, pages made from one template would count as one page.
 MOST_KNOWN = 0.8
-OLD_OF_A_DOCUMENT = 3
+# Of a document with new and old text, so many of both; of any other, so many.
+HELD_OF_A_DOCUMENT, OTHERS_OF_A_DOCUMENT = 5, 3
+# Short rows of many documents tell more in the same time than long ones of few.
+HELD_CHARACTERS = 520
 # Of the held-out questions: the rest says whether all else is still answered.
 CORRECTIONS_SHARE = 0.4
 
@@ -69,7 +71,8 @@ def select_examples(
     facts = [] if reference is None else changed_facts(reference, current)
     held = _holdout(halves, [f for f in facts if f.chunk.uri in halves.held], config, general)
     learnt = [fact for fact in facts if fact.chunk.uri not in halves.held]
-    train = _train_rows(_unrepeated(halves), learnt, chat, config)
+    old = [] if reference is None else reference.column("text").to_pylist()
+    train = _train_rows(_unrepeated(halves), old, learnt, chat, config)
     draft = TrainingSet(
         reference=reference_name,
         current=current_name,
@@ -88,21 +91,13 @@ def select_examples(
 
 
 def _fresh_marked(reference: pa.Table | None, current: pa.Table) -> list[Chunk]:
-    """Return the chunks, fresh where the reference lacks them, edited where it nearly has them."""
+    """Return the chunks, with the lines that the reference lacks where they are fresh."""
     if reference is None:
         return list(read_chunks(current, set()))
     chunks = list(read_chunks(current, set(reference.column("normal_digest").to_pylist())))
-    wanted = {chunk.digest: shingles(chunk.text) for chunk in chunks if chunk.fresh}
-    if not wanted:
+    if not any(chunk.fresh for chunk in chunks):
         return list(read_chunks(current, set()))
-    seen = found_among(set().union(*wanted.values()), reference.column("text").to_pylist())
-    repeated = {digest for digest, runs in wanted.items() if share_seen(runs, seen) >= MOST_KNOWN}
-    if len(repeated) == len(wanted):
-        return chunks
-    return [
-        replace(chunk, fresh=False, edited=True) if chunk.digest in repeated else chunk
-        for chunk in chunks
-    ]
+    return marked(chunks, reference.column("text").to_pylist())
 
 
 def _unrepeated(halves: Split) -> list[Chunk]:
@@ -118,11 +113,15 @@ def _unrepeated(halves: Split) -> list[Chunk]:
 
 def _train_rows(
     chunks: Sequence[Chunk],
+    old: Sequence[str],
     facts: Sequence[ChangedFact],
     chat: Sequence[Row],
     config: FinetuneConfig,
 ) -> list[Row]:
-    """Return the rows of every part, as many as its share of the tokens allows."""
+    """Return the rows of every part, as many as its share of the tokens allows.
+
+    `old` are the texts of the reference; without any, new text is taken as it comes.
+    """
     turns = [chunk for chunk in _in_turns(chunks, config.seed) if chunk.wordy]
     rows = AnswerRows(chunks, config, passage_characters=(120, 260), passages=(2, 3))
     asked = rows.in_turns(
@@ -130,7 +129,8 @@ def _train_rows(
         most_a_document=MOST_QUESTIONS,
         refusal_share=config.refusal_share,
     )
-    news = [*(c for c in turns if c.fresh), *(c for c in turns if c.edited)]
+    fresh = [chunk for chunk in turns if chunk.fresh]
+    news = chain(most_novel(fresh, old) if old else fresh, (c for c in turns if c.edited))
     difference = (chunk.as_row(RowKind.DIFFERENCE) for chunk in news)
     replay = (c.as_row(RowKind.REPLAY) for c in turns if not c.fresh and not c.edited)
     talks = sorted(chat, key=lambda row: rank(str(config.seed), row.document_digest))
@@ -157,30 +157,51 @@ def _holdout(
 ) -> _Holdout:
     """Return text, answers with those about changed facts first, key words and general text."""
     wordy = [chunk for chunk in _in_turns(halves.holdout, 0) if chunk.wordy]
-    new = [chunk for chunk in wordy if chunk.fresh][: config.holdout_text_rows]
-    old = _old_text(wordy, {chunk.uri for chunk in new})[: config.holdout_text_rows]
+    new, old = _text_beside(wordy, config.holdout_text_rows)
     cloze = cloze_rows(chunk for chunk in wordy if chunk.fresh)
     return _Holdout(
-        new=[chunk.as_row(RowKind.DIFFERENCE) for chunk in new],
-        old=[chunk.as_row(RowKind.REPLAY) for chunk in old],
+        new=[chunk.as_held(RowKind.DIFFERENCE, HELD_CHARACTERS) for chunk in new],
+        old=[chunk.as_held(RowKind.REPLAY, HELD_CHARACTERS) for chunk in old],
         answers=_holdout_answers(halves.holdout, facts, config),
         cloze=list(islice(cloze, config.holdout_cloze_rows)),
         general=list(general[: config.holdout_general_rows]),
     )
 
 
-def _old_text(turns: Sequence[Chunk], homes: AbstractSet[str]) -> list[Chunk]:
-    """Return old text: three chunks of each document with new text, as it is most like it.
+def _text_beside(turns: Sequence[Chunk], most: int) -> tuple[list[Chunk], list[Chunk]]:
+    """Return new text and old text to hold against it: as much of both from the same documents.
 
-    Then three of each of the others, and so on.
+    Learning is told by the difference within a document, so the documents that have both come
+    first, each with as many of one as of the other. The rest fills up.
     """
-    taken: Counter[str] = Counter()
-    placed: list[tuple[int, bool, Chunk]] = []
-    for chunk in turns:
-        if not chunk.fresh and not chunk.edited:
-            placed.append((taken[chunk.uri] // OLD_OF_A_DOCUMENT, chunk.uri not in homes, chunk))
-            taken[chunk.uri] += 1
-    return [chunk for *_, chunk in sorted(placed, key=lambda place: place[:2])]
+    new, old = (
+        _of_documents(c for c in turns if c.fresh),
+        _of_documents(c for c in turns if not c.fresh and not c.edited),
+    )
+    even = {
+        uri: min(len(of_new), len(old.get(uri, ())), HELD_OF_A_DOCUMENT)
+        for uri, of_new in new.items()
+    }
+    return _evenly(new, even, most), _evenly(old, even, most)
+
+
+def _of_documents(chunks: Iterable[Chunk]) -> dict[str, list[Chunk]]:
+    of_document: dict[str, list[Chunk]] = defaultdict(list)
+    for chunk in chunks:
+        of_document[chunk.uri].append(chunk)
+    return of_document
+
+
+def _evenly(
+    of_document: Mapping[str, list[Chunk]], even: Mapping[str, int], most: int
+) -> list[Chunk]:
+    """Return chunks, documents in turns: those that have a counterpart, then all others."""
+    placed = [
+        (at >= even.get(uri, 0), at, chunk)
+        for uri, chunks in of_document.items()
+        for at, chunk in enumerate(chunks[: max(even.get(uri, 0), OTHERS_OF_A_DOCUMENT)])
+    ]
+    return [chunk for *_, chunk in sorted(placed, key=lambda place: place[:2])][:most]
 
 
 def _holdout_answers(
@@ -236,7 +257,7 @@ def _asked(chunks: Sequence[Chunk], seed: int) -> list[Chunk]:
 
 def _require(halves: Split, examples: TrainingSet) -> None:
     documents = len({chunk.uri for chunk in (*halves.train, *halves.holdout)})
-    asked = sum(bool(row.question) for row in examples.train)
+    asked = sum(row.kind in ASKED for row in examples.train)
     needs = {
         "documents with trusted text": (documents, LEAST_DOCUMENTS),
         "rows to train on": (len(examples.train), LEAST_TRAIN_ROWS),

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from training.prompt import answer_turn, chat_messages, neutralise
-from training.records import Passage, Row, RowKind, Turn
+from training.records import ASKED, Passage, Row, RowKind, Turn
 
 IGNORED = -100  # cross-entropy's own mark for "no loss here"
 
@@ -56,18 +56,19 @@ class Batch:
 
 def is_asked(row: Row) -> bool:
     """Return True for a row that answers something; of all others the text itself is learnt."""
-    return bool(row.question) or row.kind is RowKind.CHAT
+    return row.kind in ASKED or row.kind is RowKind.CHAT
 
 
 def encode_row(tokenizer: Tokenizer, row: Row, *, most_tokens: int) -> Encoded:
     """Return a text row, cut at `most_tokens`, or an answer or a conversation, never cut.
 
-    A text row tells all of its tokens but the first, an answer row only the answer and its end, a
-    conversation only its last reply and its end.
+    A text row tells all of its tokens but the first, or all after the line that stands before it,
+    an answer row only the answer and its end, a conversation only its last reply and its end.
     """
     if not is_asked(row):
-        ids = encode_text(tokenizer, row.text)[:most_tokens]
-        return Encoded(ids, max(0, len(ids) - 1))
+        lead = encode_text(tokenizer, f"{row.question}\n\n") if row.question else []
+        ids = [*lead, *encode_text(tokenizer, row.text)][:most_tokens]
+        return Encoded(ids, max(0, len(ids) - (len(lead) or 1)))
     if row.kind is RowKind.CHAT:
         asked, said = encode_turns(tokenizer, row.turns), row.text
     else:

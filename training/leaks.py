@@ -121,4 +121,5 @@ def texts_of(row: Row) -> Iterator[str]:
         yield from (turn.content for turn in row.turns)
         yield row.text
     else:
-        yield f"{row.question} {row.text}".split("\n\n", 1)[-1].strip()
+        before = f"{row.question} " if row.kind is RowKind.CLOZE else ""
+        yield f"{before}{row.text}".split("\n\n", 1)[-1].strip()

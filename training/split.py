@@ -13,10 +13,10 @@ from hashlib import sha256
 
 from training.chunks import Chunk
 
-# Intervals are drawn over held-out documents: a small corpus gives up to about a third of its own
+# Intervals are drawn over held-out documents: a small corpus gives up to two fifths of its own
 # until there are these many.
-ENOUGH_HOLDOUT_DOCUMENTS = 12
-MOST_HELD_SHARE = 1 / 3
+ENOUGH_HOLDOUT_DOCUMENTS = 24
+MOST_HELD_SHARE = 0.4
 # However the hashes fall, a corpus of nine documents has something to weigh on.
 LEAST_HOLDOUT_DOCUMENTS = 3
 
@@ -31,9 +31,9 @@ class Split:
 
 
 def held_out(uris: AbstractSet[str], *, share: float, salt: str) -> set[str]:
-    """Return the uris whose hash is under the share; of a small corpus those up to a third.
+    """Return the uris whose hash is under the share; of a small corpus those up to 0.4.
 
-    Held out are also the twelve lowest if they are under a third, and always the three lowest.
+    Held out are also the 24 lowest if they are under 0.4, and always the three lowest.
     Each of these limits is the same for every corpus, and a new document can only push another out
     of the lowest: documents leave the holdout as a corpus grows, and none enters it late.
 

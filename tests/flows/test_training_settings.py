@@ -8,7 +8,7 @@ import pytest
 from flows.errors import SettingsError
 from flows.settings import Kb, load_settings
 from flows.training_settings import PromotionMode, Training
-from training.records import FinetuneConfig, Start
+from training.records import FIRST_SHARES, LATER_SHARES, FinetuneConfig, Start
 
 SOURCE = '[kb.docs.source]\npath = "docs"\n'
 # What the settings say in other words, or never.
@@ -95,7 +95,12 @@ def test_a_promotion_waits_for_a_person_only_where_it_is_told_to(tmp_path: Path)
         pytest.param("budget_minutes = 0", "greater than 0", id="no-time-at-all"),
         pytest.param("budget_minutes = inf", "finite", id="endless"),
         pytest.param("chat_share = 0.2", "would do nothing", id="a-share-of-no-chat"),
-        pytest.param("answer_share = 0.9", "add up to 1.40", id="shares-over-one"),
+        pytest.param("answer_share = 0.9", "1 are given", id="one-share-alone"),
+        pytest.param(
+            "difference_share = 0.5\nreplay_share = 0.3\nanswer_share = 0.3\ncorrection_share = 0",
+            "add up to 1.10",
+            id="shares-over-one",
+        ),
         pytest.param(
             "difference_share = 0\nreplay_share = 0\nanswer_share = 0\ncorrection_share = 0",
             "add up to 0.00",
@@ -122,3 +127,24 @@ def test_shares_that_add_up_to_one_are_taken(tmp_path: Path):
     )
 
     assert kb(tmp_path, text).finetune_config().difference_share == 0.7
+
+
+def test_a_first_adapter_learns_to_answer_and_a_later_one_what_is_new(tmp_path: Path):
+    training = kb(tmp_path, "")
+
+    first = training.finetune_config(first=True)
+    later = training.finetune_config(first=False)
+
+    assert first == FinetuneConfig().spent_on(FIRST_SHARES)
+    assert later == FinetuneConfig().spent_on(LATER_SHARES)
+
+
+def test_shares_that_are_given_are_for_every_run(tmp_path: Path):
+    text = (
+        "[kb.docs.training]\ndifference_share = 0.4\nreplay_share = 0.2\nanswer_share = 0.3\n"
+        "correction_share = 0.1\n"
+    )
+
+    training = kb(tmp_path, text)
+
+    assert training.finetune_config(first=True) == training.finetune_config(first=False)

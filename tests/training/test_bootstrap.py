@@ -84,7 +84,7 @@ def test_a_gap_is_taken_within_documents_so_that_style_is_no_learning() -> None:
 
 def test_in_a_gap_a_document_counts_as_much_as_its_own_rows_do() -> None:
     """By hand: (3 x -0.1 + 1 x 0.1) / 4, the old rows unchanged however many they are."""
-    new = [Pair("a", 3.0, 2.7), Pair("b", 1.0, 1.1)]
+    new = [*[Pair("a", 1.0, 0.9)] * 3, Pair("b", 5.0, 5.5)]
     old = [Pair("a", 1.0, 1.0), *[Pair("b", 1.0, 1.0)] * 9]
 
     assert DRAW.gap_within(new, old).change.mean == pytest.approx(-0.05)

@@ -60,7 +60,7 @@ def test_no_held_out_text_reaches_a_training_row_even_as_a_distractor(
     examples: TrainingSet,
 ) -> None:
     weighed = (*examples.holdout_new, *examples.holdout_old)
-    held_out = {line for row in weighed for line in row.text.splitlines()[2:]}
+    held_out = {line for row in weighed for line in row.text.splitlines()}
     seen = {p.text for row in examples.train for p in row.passages}
 
     assert held_out
@@ -70,7 +70,7 @@ def test_no_held_out_text_reaches_a_training_row_even_as_a_distractor(
 def test_difference_is_new_text_and_replay_is_old_text(examples: TrainingSet) -> None:
     old = {text for texts in invented(edition=1).values() for text in texts}
     kinds = {
-        kind: [row.text.split("\n\n", 1)[1] for row in everything(examples) if row.kind is kind]
+        kind: [row.text.split("\n\n", 1)[-1] for row in everything(examples) if row.kind is kind]
         for kind in (RowKind.DIFFERENCE, RowKind.REPLAY)
     }
 
@@ -139,7 +139,7 @@ def test_a_chunk_that_stands_twice_is_one_row() -> None:
     corpus = invented()
     corpus["copy.md"] = [*corpus["device-00.md"], *corpus["device-01.md"]]
 
-    texts = [row.text.split("\n\n", 1)[1] for row in selected(corpus).train if not row.question]
+    texts = [row.text.split("\n\n", 1)[-1] for row in selected(corpus).train if not row.question]
 
     assert max(Counter(texts).values()) == 1
 
@@ -203,7 +203,7 @@ def test_a_passage_that_answers_as_well_is_no_distractor() -> None:
             f"The lid of house {n} opens for 20 seconds.",
             f"House {n} stands at the end of a long and quiet street with many old trees.",
         ]
-        for n in range(24)
+        for n in range(48)
     }
 
     answered = [row for row in everything(selected(corpus)) if row.text == "20 seconds"]
@@ -384,7 +384,7 @@ def test_conversations_take_their_share(share: float, taken: int) -> None:
 
 
 def test_a_conversation_that_holds_held_out_text_is_refused(examples: TrainingSet) -> None:
-    leaked = examples.holdout_new[0].text.split("\n\n", 1)[1]
+    leaked = examples.holdout_new[0].text.split("\n\n", 1)[-1]
 
     with pytest.raises(EvalLeakError, match=r"chat\.jsonl:1"):
         select_examples(
@@ -400,7 +400,7 @@ def test_a_conversation_that_holds_held_out_text_is_refused(examples: TrainingSe
 def test_a_training_chunk_that_nearly_repeats_a_held_out_one_is_left_out(
     examples: TrainingSet,
 ) -> None:
-    held = examples.holdout_new[0].text.split("\n\n", 1)[1]
+    held = examples.holdout_new[0].text.split("\n\n", 1)[-1]
     corpus = invented(edition=2)
     copies = {uri: [*texts, f"{held} So {uri} said."] for uri, texts in corpus.items()}
 
