@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 import flows.retrain
+import flows.training_plan
 from flows import lease
 from flows.desk import Desk, open_desk
 from flows.errors import PromoteConflictError
@@ -22,7 +23,8 @@ from flows.settings import load_settings
 from flows.steps import quietly
 from monitors.records import Action
 from tests.flows.conftest import HANDBOOK, Place
-from training.weighing import Verdict
+from training.speed import Speed
+from training.weighing import Choice, Verdict
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +49,8 @@ def trained(first_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         pytest.MonkeyPatch.context() as patched,
     ):
         patched.setattr(flows.retrain, "score", killed)
+        # Measured once for all: what a plan says is not what these tests are about.
+        patched.setattr(flows.training_plan, "measure_speed", known_speed)
         with pytest.raises(KeyboardInterrupt):
             monitor(desk, quietly)
     return folder
@@ -62,12 +66,17 @@ def place(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 def _nothing_is_trained_twice(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the killed run trained is taken up by every later one."""
     assert trained.exists()
-    monkeypatch.setattr(flows.retrain, "finetune", killed)
+    monkeypatch.setattr(flows.retrain, "train", killed)
+    monkeypatch.setattr(flows.training_plan, "measure_speed", known_speed)
+
+
+def known_speed(*_: object, **__: object) -> Speed:
+    return Speed(400.0, 300.0, 900.0, 0.1, 2.0, "a machine")
 
 
 def judge_says(monkeypatch: pytest.MonkeyPatch, *, promote: bool) -> None:
-    verdict = Verdict(promote, "better" if promote else "worse")
-    monkeypatch.setattr(flows.retrain, "judge", lambda *_, **__: verdict)
+    choice = Choice(0, Verdict(promote, "better" if promote else "worse"))
+    monkeypatch.setattr(flows.retrain, "choose", lambda *_, **__: choice)
 
 
 def version_of(desk: Desk, alias: str) -> Any:
@@ -137,7 +146,15 @@ def test_a_training_run_is_a_child_of_its_check_and_a_killed_one_is_marked(
     done = client.get_run(version_of(desk, "challenger").tags["driftline.run_id"])
     assert done.data.tags["mlflow.parentRunId"] == checked.run_id
     assert done.data.params["current"] == "docs@3"
-    assert {a.path for a in client.list_artifacts(done.info.run_id)} >= {"adapter", "answers.json"}
+    assert {a.path for a in client.list_artifacts(done.info.run_id)} >= {
+        "model",
+        "examples",
+        "answers.json",
+        "measures.json",
+        "weighing.png",
+    }
+    (dataset,) = done.inputs.dataset_inputs
+    assert dataset.dataset.name == "docs@2..docs@3"
     wanted = "tags.`driftline.role` = 'training'"
     before = client.search_runs([done.info.experiment_id], wanted)[-1]
     assert before.info.status == "FAILED"
@@ -149,7 +166,7 @@ def test_a_champion_that_changed_meanwhile_is_not_replaced(
 ):
     serving = desk.release().release
 
-    def overtaken(*_: object, **__: object) -> Verdict:
+    def overtaken(*_: object, **__: object) -> Choice:
         """Another promotion lands while this challenger is being weighed."""
         with lease.hold(desk.journal, "docs") as fence:
             desk.journal.publish(
@@ -160,9 +177,9 @@ def test_a_champion_that_changed_meanwhile_is_not_replaced(
                 fence=fence,
                 expected_version=1,
             )
-        return Verdict(promote=True, reason="better")
+        return Choice(0, Verdict(promote=True, reason="better"))
 
-    monkeypatch.setattr(flows.retrain, "judge", overtaken)
+    monkeypatch.setattr(flows.retrain, "choose", overtaken)
 
     with pytest.raises(PromoteConflictError, match="is version 7"):
         retrain(desk, quietly)

@@ -62,7 +62,7 @@ def test_what_is_in_the_reference_as_it_is_stays_old():
 
 
 def test_text_that_tells_what_other_documents_tell_too_comes_first():
-    """ "radio" stands in two documents, "zebra" in one: what only one says helps with no other."""
+    """Two documents say "radio", one says "zebra": what only one says helps with no other."""
     alone = chunk("zebra zebra stripes and many other words that nobody else says", "a.md")
     shared = chunk("the radio reports every opening to the office", "b.md")
     also = chunk("every opening is heard on the radio", "c.md")
@@ -95,7 +95,7 @@ def test_words_of_the_reference_are_worth_nothing():
 
     order = [each.uri for each in most_novel([known, new, *again], ["radio reports opening"])]
 
-    assert order[:2] == ["c.md", "a.md"] or order[:2] == ["c.md", "c.md2"]
+    assert order[0] == "c.md"
 
 
 def test_every_chunk_comes_once():
