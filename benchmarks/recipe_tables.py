@@ -15,7 +15,6 @@ Row = tuple[str, ...]
 LEAST_GAIN = 0.07  # in bits per byte of new text, against the base model
 LEAST_TIMES = 3.0  # the base model's token F1
 MOST_PLACEBOS, LEAST_REAL = 0.05, 0.90
-MOST_SECONDS, MOST_WEIGHING = 150.0, 0.6
 RECIPE, FROM_BASE, PLACEBO = "recipe", "recipe, from the base", "placebo"
 
 
@@ -27,8 +26,6 @@ class Outcome:
     recipe: str
     seed: int
     tokens: int
-    seconds: float
-    weighing_seconds: float
     beside_base: Evaluation
     beside_champion: Evaluation | None
     verdict: Verdict
@@ -137,36 +134,3 @@ def _gate(name: str, recipe: str, limit: str, outcomes: Sequence[Outcome]) -> Ro
     share = promoted / max(1, len(runs))
     holds = share >= LEAST_REAL if recipe == RECIPE else share <= MOST_PLACEBOS
     return name, str(len(runs)), str(promoted), f"{share:.0%}", limit, verdict(holds=holds)
-
-
-def times(outcomes: Sequence[Outcome]) -> Table:
-    """Return what the runs of the recipe took, training and weighing both models."""
-    header = (
-        "releases",
-        "tokens",
-        "training",
-        "limit",
-        "weighing both",
-        "of training",
-        "limit",
-        "",
-    )
-    pairs = dict.fromkeys(each.pair for each in outcomes)
-    return Table("What a retraining takes", header, [_time(pair, outcomes) for pair in pairs])
-
-
-def _time(pair: str, outcomes: Sequence[Outcome]) -> Row:
-    runs = [each for each in outcomes if (each.pair, each.recipe) == (pair, RECIPE)]
-    seconds = mean(each.seconds for each in runs)
-    weighing = mean(2 * each.weighing_seconds for each in runs)
-    share = weighing / max(seconds, 1e-9)
-    return (
-        pair,
-        f"{mean(each.tokens for each in runs):,.0f}",
-        f"{seconds:.0f} s",
-        f"{MOST_SECONDS:.0f} s",
-        f"{weighing:.0f} s",
-        f"{share:.2f}",
-        f"{MOST_WEIGHING:.1f}",
-        verdict(holds=seconds <= MOST_SECONDS and share <= MOST_WEIGHING),
-    )

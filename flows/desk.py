@@ -81,7 +81,7 @@ class Desk:
     @cached_property
     def base(self) -> BaseModel:
         """The base model as safetensors, converted once if it came as GGUF."""
-        from training.models import prepare_base
+        from training.models.loading import prepare_base
 
         name = self.settings.model.base
         return prepare_base(locate(name), name=name, cache=self.settings.cache)

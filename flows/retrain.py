@@ -22,16 +22,16 @@ from flows.training_plan import Job, estimated, plan_of, prepare
 from flows.training_rendering import cost_line
 from flows.training_settings import PromotionMode
 from flows.training_tracking import TrainingRun
-from training.adapter_files import read_adapter
-from training.checkpoints import candidate_adapters
-from training.comparison import compare_scores
-from training.evaluate import score
-from training.example_files import write_examples
-from training.jobs import Job as ProcessJob
-from training.listeners import Listeners
-from training.promotion import choose
+from training.examples.example_files import write_examples
+from training.fitting.checkpoints import candidate_adapters
+from training.fitting.jobs import Job as ProcessJob
+from training.fitting.listeners import Listeners
+from training.fitting.trainer_process import train
+from training.judging.comparison import compare_scores
+from training.judging.evaluate import score
+from training.judging.promotion import choose
+from training.models.adapter_files import read_adapter
 from training.records import Adapter, ModelVersion
-from training.trainer_process import train
 from training.weighing import Scores, Verdict
 
 _log = logging.getLogger(__name__)

@@ -16,10 +16,10 @@ from pydantic import BaseModel
 
 from flows.model_places import locate
 from training import records
-from training.adapter_files import read_adapter
 from training.answering import Answerer
 from training.errors import AdapterMismatchError, ModelCorruptError
-from training.models import prepare_base
+from training.models.adapter_files import read_adapter
+from training.models.loading import prepare_base
 
 
 # MLflow makes the version's signature from these, and checks what it is given against them.

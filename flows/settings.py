@@ -21,7 +21,7 @@ from flows.training_settings import Promotion, Share, Training
 from monitors.decision.policy import RetrainPolicy, Thresholds
 from retrieval.guards import RefreshLimits
 from retrieval.records import EngineName
-from training.promotion import PromotionPolicy
+from training.judging.promotion import PromotionPolicy
 from training.records import FinetuneConfig
 
 FILE_NAME = "driftline.toml"

@@ -21,7 +21,7 @@ from monitors.signals import surprise as detector
 from monitors.signals.surprise import Bits
 from retrieval.scan_cache import discard_if_damaged
 from training.errors import ModelMissingError, TrainingError
-from training.passages import (
+from training.judging.passages import (
     Model,
     PassageBits,
     Passages,
@@ -105,7 +105,7 @@ def _weigh(
     on_progress: OnProgress,
 ) -> Surprise:
     # torch and peft: seconds that a check whose texts were all weighed before never needs
-    from training.surprise import measure_surprise as weigh  # noqa: PLC0415
+    from training.judging.surprise import measure_surprise as weigh  # noqa: PLC0415
 
     if desk.base.digest != release.base_digest:
         msg = (

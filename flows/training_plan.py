@@ -13,12 +13,12 @@ from flows.records import PartPlan, TrainingPlan
 from flows.release import Release
 from flows.steps import Perform
 from retrieval.records import Snapshot
-from training.chat_rows import read_chat
-from training.chunks import approximate_tokens
-from training.dataset import select_examples
-from training.general_text import general_rows
+from training.examples.chat_rows import read_chat
+from training.examples.chunks import approximate_tokens
+from training.examples.dataset import select_examples
+from training.examples.general_text import general_rows
+from training.fitting.speed import Estimate, Speed, estimate, measure_speed
 from training.records import FinetuneConfig, ModelVersion, Start, TrainingSet
-from training.speed import Estimate, Speed, estimate, measure_speed
 
 # Enough rows to measure a speed on; which ones hardly matters.
 _SPEED_TOKENS = 6_000

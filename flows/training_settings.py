@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from flows.source_settings import Table
-from training.promotion import PromotionPolicy
+from training.judging.promotion import PromotionPolicy
 from training.records import FIRST_SHARES, LATER_SHARES, FinetuneConfig, Start
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.adapters import load_for_inference
 from training.encoding import encode_question
-from training.inference import Asked
-from training.models import load_tokenizer
+from training.judging.inference import Asked
+from training.models.adapters import load_for_inference
+from training.models.loading import load_tokenizer
 from training.prompt import REFUSAL, is_refusal, split_citations
 from training.records import Answer, BaseModel, Passage
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-from training.adapter_files import (
+from training.errors import AliasMovedError, ModelCorruptError, ModelMissingError
+from training.models.adapter_files import (
     CONFIG,
     MANIFEST,
     WEIGHTS,
@@ -19,7 +20,6 @@ from training.adapter_files import (
     read_adapter,
     tokenizer_digest,
 )
-from training.errors import AliasMovedError, ModelCorruptError, ModelMissingError
 from training.records import Adapter, BaseModel, ModelVersion
 from training.weighing import Evaluation, Verdict
 

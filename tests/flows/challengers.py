@@ -22,7 +22,7 @@ from flows.promotions import FLOW
 from flows.release import Published, Release
 from flows.settings import load_settings
 from flows.steps import quietly
-from training.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest
+from training.models.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest
 from training.records import Adapter, BaseModel, ModelVersion
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -23,7 +23,7 @@ from flows.settings import load_settings
 from flows.steps import quietly
 from monitors.records import Action
 from tests.flows.conftest import HANDBOOK, Place
-from training.speed import Speed
+from training.fitting.speed import Speed
 from training.weighing import Choice, Verdict
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from flows.steps import OnProgress, quietly
 from flows.surprise import BitsCache, Surprised, measure_surprise
 from tests.flows import checks
 from tests.training.builders import chunk_table, invented
-from training.passages import Model, draw_passages
+from training.judging.passages import Model, draw_passages
 
 T = TypeVar("T")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 
-from training.adapters import attach_adapter
-from training.batches import StepRows
 from training.encoding import Encoded
-from training.gradients import Gradients
-from training.models import load_base
+from training.fitting.batches import StepRows
+from training.fitting.gradients import Gradients
+from training.fitting.team import Team
+from training.models.adapters import attach_adapter
+from training.models.loading import load_base
 from training.records import BaseModel, FinetuneConfig
-from training.team import Team
 
 ROWS = tuple(Encoded([900 + 5 * n + at for at in range(n)], n - 1) for n in (9, 4, 14, 6, 11))
 # Five rows are two and three; of one row the second process has none.

@@ -8,8 +8,8 @@ import platformdirs
 import pytest
 
 from tests.training.builders import SMALL, text_row, training_set
-from training.finetune import finetune
-from training.models import prepare_base
+from training.fitting.finetune import finetune
+from training.models.loading import prepare_base
 from training.records import Adapter, BaseModel
 
 

@@ -5,7 +5,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from training import failpoints
-from training.finetune import finetune
+from training.fitting.finetune import finetune
 from training.records import BaseModel, FinetuneConfig, TrainingSet
 
 

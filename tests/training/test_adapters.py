@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 
 from tests.training.builders import SMALL, text_row, training_set
 from tests.training.tiny import tiny_base
-from training.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest, read_adapter
-from training.adapters import load_for_inference
 from training.errors import AdapterMismatchError, ModelCorruptError, UnsafeModelError
 from training.files import write_whole
-from training.finetune import finetune
+from training.fitting.finetune import finetune
+from training.models.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest, read_adapter
+from training.models.adapters import load_for_inference
 from training.records import Adapter, BaseModel
 
 ROWS = training_set([text_row(f"The lid number {n} opens at noon.") for n in range(3)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.bootstrap import Bootstrap, Pair
+from training.judging.bootstrap import Bootstrap, Pair
 from training.weighing import Change, Interval
 
 DRAW = Bootstrap(seed=1, confidence=0.95)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.training.builders import chunk_table
-from training.changed_facts import ChangedFact, changed_facts
+from training.examples.changed_facts import ChangedFact, changed_facts
 from training.prompt import REFUSAL
 
 FILLER = "House stands at the end of a long and quiet street with many old trees."

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from training.chat_rows import MOST_LINE_BYTES, read_chat
 from training.errors import ChatRowsError
+from training.examples.chat_rows import MOST_LINE_BYTES, read_chat
 from training.records import RowKind, Turn
 
 GOOD = json.dumps({"prompt": "How long?", "completion": "20 seconds"})

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from training import chat_template
-from training.chat_template import check_chat_templates
 from training.errors import ModelCorruptError, UnsafeModelError
+from training.models import chat_template
+from training.models.chat_template import check_chat_templates
 
 PLAIN = "{% for m in messages %}{{ bos_token }}{{ m.role }}: {{ m.content }}{% endfor %}"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from training.checkpoints import MANIFEST, Checkpoints, Progress, TrainingKey, work_folder
 from training.errors import NoSpaceError
+from training.fitting.checkpoints import MANIFEST, Checkpoints, Progress, TrainingKey, work_folder
 
 KEY = TrainingKey(base="b", examples="e", config="c", start="")
 NAMES = ("adapter_model.safetensors", "optimiser.safetensors")

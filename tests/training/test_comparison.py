@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from tests.training.builders import scores
-from training.comparison import compare_scores
 from training.errors import EvalIncompleteError
+from training.judging.comparison import compare_scores
+from training.judging.topics import topics
 from training.records import RowKind
-from training.topics import topics
 from training.weighing import Change, RowScore, Scores
 
 NAN = math.nan

@@ -11,12 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.training.builders import SMALL, answer_row, invented, sha, text_row, training_set
-from training.adapter_files import MANIFEST, WEIGHTS, adapter_digest
-from training.comparison import compare_scores
-from training.evaluate import score
 from training.files import write_whole
-from training.finetune import finetune
-from training.promotion import PromotionPolicy, judge
+from training.fitting.finetune import finetune
+from training.judging.comparison import compare_scores
+from training.judging.evaluate import score
+from training.judging.promotion import PromotionPolicy, judge
+from training.models.adapter_files import MANIFEST, WEIGHTS, adapter_digest
 from training.records import Adapter, BaseModel, Passage, Row, RowKind, TrainingSet
 from training.weighing import Evaluation, Scores
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from tests.training.builders import SMALL, chunk_table, invented, text_row
-from training.answer_rows import clip, holding
-from training.chunks import approximate_tokens
-from training.dataset import CORRECTIONS_SHARE, select_examples
 from training.errors import EvalLeakError, NotEnoughTextError
-from training.leaks import texts_of
-from training.parts import MOST_OF_A_DOCUMENT
+from training.examples.answer_rows import clip, holding
+from training.examples.chunks import approximate_tokens
+from training.examples.dataset import CORRECTIONS_SHARE, select_examples
+from training.examples.leaks import texts_of
+from training.examples.parts import MOST_OF_A_DOCUMENT
+from training.examples.questions import Question
 from training.prompt import REFUSAL
-from training.questions import Question
 from training.records import FinetuneConfig, Row, RowKind, TrainingSet, Turn
 
 CONFIG = replace(SMALL, budget_tokens=8_000, holdout_answer_rows=12)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from training.chunks import Chunk
-from training.split import held_out, rank, split
+from training.examples.chunks import Chunk
+from training.examples.split import held_out, rank, split
 
 
 def uris(count: int) -> set[str]:

@@ -10,7 +10,6 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from tests.training.builders import answer_row, text_row, training_set
 from tests.training.tiny import tiny_base
-from training.answer_scores import answer_f1, answer_score, holds, token_f1
 from training.answering import Answerer, attribute
 from training.encoding import (
     IGNORED,
@@ -21,9 +20,10 @@ from training.encoding import (
     encode_text,
     pad_left,
 )
-from training.evaluate import encode_cloze, score
-from training.inference import MOST_BATCH_TOKENS, Asked, told_bits, told_words
-from training.models import load_base, load_tokenizer
+from training.judging.answer_scores import answer_f1, answer_score, holds, token_f1
+from training.judging.evaluate import encode_cloze, score
+from training.judging.inference import MOST_BATCH_TOKENS, Asked, told_bits, told_words
+from training.models.loading import load_base, load_tokenizer
 from training.prompt import REFUSAL
 from training.records import BaseModel, Passage, Row, RowKind
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.builders import SMALL, answer_row, text_row, training_set
 from training.errors import ExamplesCorruptError
-from training.example_files import (
+from training.examples.example_files import (
     MANIFEST,
     ROWS,
     as_table,

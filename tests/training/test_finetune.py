@@ -13,9 +13,7 @@ import torch
 
 from tests.training.builders import SMALL, answer_row, sha, text_row, training_set
 from tests.training.tiny import tiny_base
-from training.adapter_files import read_adapter
 from training.answering import Answerer
-from training.checkpoints import candidate_adapters, remove_work, work_folder
 from training.errors import (
     AdapterMismatchError,
     DivergedError,
@@ -23,8 +21,10 @@ from training.errors import (
     NotEnoughTextError,
     TrainingError,
 )
-from training.evaluate import score
-from training.finetune import estimate_cost, finetune
+from training.fitting.checkpoints import candidate_adapters, remove_work, work_folder
+from training.fitting.finetune import estimate_cost, finetune
+from training.judging.evaluate import score
+from training.models.adapter_files import read_adapter
 from training.records import (
     Adapter,
     BaseModel,

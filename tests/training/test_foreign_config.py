@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import ModelCorruptError, UnsafeModelError
-from training.foreign_config import KnownModels, check_adapter_config, check_model_configs
+from training.models.foreign_config import KnownModels, check_adapter_config, check_model_configs
 
 KNOWN = KnownModels(frozenset({"llama"}), frozenset({"LlamaForCausalLM"}))
 PLAIN = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}

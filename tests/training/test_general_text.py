@@ -2,7 +2,7 @@
 
 import re
 
-from training.general_text import general_rows
+from training.examples.general_text import general_rows
 from training.records import RowKind
 
 

@@ -11,14 +11,14 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parameter import Parameter
 
 from tests.training.tiny import tiny_base
-from training.adapters import attach_adapter
-from training.batches import StepRows, cut, share_of
 from training.encoding import Encoded
 from training.errors import OutOfMemoryError
-from training.gradients import Gradient, Gradients, summed_loss
-from training.models import load_base
+from training.fitting.batches import StepRows, cut, share_of
+from training.fitting.gradients import Gradient, Gradients, summed_loss
+from training.fitting.team import Team
+from training.models.adapters import attach_adapter
+from training.models.loading import load_base
 from training.records import BaseModel, FinetuneConfig
-from training.team import Team
 
 LENGTHS = (17, 5, 9, 2, 30, 11, 3, 8)
 TEXT = StepRows(

@@ -12,9 +12,9 @@ import pytest
 from tests.training.builders import answer_row, text_row, training_set
 from tests.training.killed_training import prepared, train_until
 from tests.training.tiny import tiny_base
-from training.checkpoints import candidate_adapters, work_folder
 from training.failpoints import FAILPOINTS
-from training.finetune import finetune
+from training.fitting.checkpoints import candidate_adapters, work_folder
+from training.fitting.finetune import finetune
 from training.records import Adapter, BaseModel, FinetuneConfig, Passage, TrainingStep
 
 STEPS = 40

@@ -6,7 +6,7 @@ import pytest
 
 from tests.training.builders import answer_row, text_row, training_set
 from training.errors import EvalLeakError
-from training.leaks import require_no_leak, without_leaks
+from training.examples.leaks import require_no_leak, without_leaks
 from training.records import DocumentVersion, Passage, Row, RowKind, TrainingSet, Turn
 
 WORDS = [f"word{n}" for n in range(27)]  # twenty runs of eight

@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from training import files, models
+from training import files
 from training.errors import ModelCorruptError, ModelMissingError, UnsafeModelError
 from training.files import folder_digest, write_whole
-from training.models import check_folder, load_base, load_tokenizer, prepare_base
+from training.models import loading
+from training.models.loading import check_folder, load_base, load_tokenizer, prepare_base
 from training.records import BaseModel
 
 PLAIN = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
@@ -106,7 +107,7 @@ def test_what_lies_beside_a_gguf_is_checked_before_it_is_converted(
 ) -> None:
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     (tmp_path / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["x.Y"]}}')
-    monkeypatch.setattr(models, "_convert", lambda *_: pytest.fail("converted"))
+    monkeypatch.setattr(loading, "_convert", lambda *_: pytest.fail("converted"))
 
     with pytest.raises(UnsafeModelError, match="auto_map"):
         prepare_base(tmp_path, name="x", cache=tmp_path / "cache")
@@ -254,7 +255,7 @@ def test_a_gguf_is_converted_once(
     def fail(*_: object) -> None:
         pytest.fail("converted again")
 
-    monkeypatch.setattr(models, "_convert", fail)
+    monkeypatch.setattr(loading, "_convert", fail)
 
     assert prepare_base(gguf, name=base.name, cache=cache) == base
     assert base.folder.parent == cache / "models"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.near_duplicates import Seen, found_among, share_seen, shingles
+from training.examples.near_duplicates import Seen, found_among, share_seen, shingles
 
 TWELVE = "one two three four five six seven eight nine ten eleven twelve"  # eight runs of five
 

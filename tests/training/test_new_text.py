@@ -2,8 +2,8 @@
 
 import pytest
 
-from training.chunks import Chunk
-from training.new_text import marked, most_novel
+from training.examples.chunks import Chunk
+from training.examples.new_text import marked, most_novel
 
 OLD = (
     "The relay opens for twenty seconds after the red lamp is lit.\n"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.training.builders import change, evaluation
-from training.promotion import PromotionPolicy, choose, judge
+from training.judging.promotion import PromotionPolicy, choose, judge
 from training.weighing import Change, Evaluation, Interval, Verdict
 
 POLICY = PromotionPolicy()

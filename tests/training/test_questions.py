@@ -2,8 +2,8 @@
 
 import pytest
 
-from training.questions import Question, list_questions
-from training.sentences import plain, sentences
+from training.examples.questions import Question, list_questions
+from training.examples.sentences import plain, sentences
 
 
 def asked(text: str, *, title: str = "Handbook", heading: str = "") -> list[tuple[str, str]]:

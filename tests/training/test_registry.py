@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from training.adapter_files import (
+from training.errors import AliasMovedError, ModelCorruptError, ModelMissingError
+from training.files import write_whole
+from training.models.adapter_files import (
     CONFIG,
     FORMAT,
     MANIFEST,
@@ -18,8 +20,6 @@ from training.adapter_files import (
     adapter_digest,
     tokenizer_digest,
 )
-from training.errors import AliasMovedError, ModelCorruptError, ModelMissingError
-from training.files import write_whole
 from training.records import Adapter, BaseModel, ModelVersion
 from training.registry import Registry
 from training.weighing import Change, Evaluation, Interval, Verdict

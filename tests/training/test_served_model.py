@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from training.adapter_files import WEIGHTS, adapter_digest
+from training.models.adapter_files import WEIGHTS, adapter_digest
 from training.records import Adapter, BaseModel, ModelVersion
 from training.registry import Registry
 

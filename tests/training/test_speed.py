@@ -7,9 +7,9 @@ import pytest
 
 from tests.training.builders import SMALL, answer_row, text_row, training_set
 from tests.training.tiny import tiny_base
-from training.chunks import approximate_tokens
+from training.examples.chunks import approximate_tokens
+from training.fitting.speed import Speed, estimate, measure_speed
 from training.records import BaseModel, Passage
-from training.speed import Speed, estimate, measure_speed
 
 PASSAGES = [Passage("Lids", "The red lid opens at noon."), Passage("Lamps", "The lamp is green.")]
 QUESTION = answer_row("When does the red lid open?", "at noon", PASSAGES, source=1)

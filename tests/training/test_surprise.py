@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from tests.training.builders import chunk_table, invented, text_row, training_set
-from training.evaluate import score
-from training.passages import (
+from training.judging.evaluate import score
+from training.judging.passages import (
     MOST_OF_A_DOCUMENT,
     MOST_TOKENS,
     Model,
@@ -22,8 +22,8 @@ from training.passages import (
     shared_words,
     tokens_of,
 )
+from training.judging.surprise import measure_surprise
 from training.records import Adapter, BaseModel
-from training.surprise import measure_surprise
 
 OLD, NEW = invented(), invented(edition=2)
 EDITED = [uri for uri in OLD if OLD[uri] != NEW[uri]]

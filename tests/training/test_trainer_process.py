@@ -14,7 +14,6 @@ import pytest
 
 from tests.training.builders import SMALL, answer_row, text_row, training_set
 from tests.training.tiny import tiny_base
-from training.adapter_files import read_adapter
 from training.errors import (
     DivergedError,
     ExamplesCorruptError,
@@ -22,9 +21,9 @@ from training.errors import (
     TrainingError,
     TrainKilledError,
 )
-from training.example_files import examples_digest, write_examples
-from training.finetune import finetune
-from training.jobs import (
+from training.examples.example_files import examples_digest, write_examples
+from training.fitting.finetune import finetune
+from training.fitting.jobs import (
     FOLDER_TAKEN,
     Failure,
     Finished,
@@ -35,9 +34,10 @@ from training.jobs import (
     read_job,
     write_job,
 )
-from training.listeners import Listeners
+from training.fitting.listeners import Listeners
+from training.fitting.trainer_process import train
+from training.models.adapter_files import read_adapter
 from training.records import BaseModel, Passage, Sample, Start, TrainingSet, TrainingStep
-from training.trainer_process import train
 
 PASSAGES = [Passage("Lids", "The red lid opens at noon."), Passage("Lamps", "The lamp is green.")]
 QUESTION = answer_row("When does the red lid open?", "at noon", PASSAGES, source=1)
@@ -176,7 +176,7 @@ def test_a_killed_training_process_is_told_and_gone_on_from(
     def kill(step: TrainingStep) -> None:
         if step.step == 5:
             for child in psutil.Process().children():
-                if "training.worker" in child.cmdline():
+                if "training.fitting.worker" in child.cmdline():
                     child.kill()
 
     with pytest.raises(TrainKilledError, match=r"signal 9.*goes on from the last checkpoint"):
@@ -238,7 +238,7 @@ def test_a_listener_that_fails_leaves_no_process_behind(tiny: BaseModel, tmp_pat
         train(job_in(tmp_path, tiny), Listeners(on_step=fail))
 
     below = psutil.Process().children(recursive=True)
-    assert not [child for child in below if "training.worker" in child.cmdline()]
+    assert not [child for child in below if "training.fitting.worker" in child.cmdline()]
 
 
 @pytest.mark.slow

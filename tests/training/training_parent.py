@@ -5,10 +5,10 @@ from pathlib import Path
 
 import psutil
 
-from training.jobs import read_job
-from training.listeners import Listeners
+from training.fitting.jobs import read_job
+from training.fitting.listeners import Listeners
+from training.fitting.trainer_process import train
 from training.records import TrainingStep
-from training.trainer_process import train
 
 
 def tell(_: TrainingStep) -> None:

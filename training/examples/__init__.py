@@ -1,0 +1,1 @@
+"""Rows to train on and rows to weigh on: chosen, checked and stored."""

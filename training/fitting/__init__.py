@@ -1,0 +1,1 @@
+"""One training: steps, checkpoints, the process it runs in, and what it costs."""

@@ -1,0 +1,1 @@
+"""Models on held-out rows, beside each other, and the verdict."""

@@ -1,0 +1,1 @@
+"""Base models and adapters: found, checked as foreign, loaded and saved."""
