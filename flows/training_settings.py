@@ -15,7 +15,6 @@ from training.judging.promotion import PromotionPolicy
 from training.records import FIRST_SHARES, LATER_SHARES, FinetuneConfig, Start
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Margin = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 _CONFIG, _POLICY = FinetuneConfig(), PromotionPolicy()
 _SHARES = ("difference_share", "replay_share", "answer_share", "correction_share")
@@ -109,7 +108,20 @@ class Promotion(Table):
     """Who promotes, and the margins that a challenger must keep."""
 
     mode: PromotionMode = PromotionMode.AUTO
+    learning_margin: Share = _POLICY.learning_margin
+    answer_margin: Share = _POLICY.answer_margin
+    bits_loss: Share = _POLICY.bits_loss
+    general_loss: Share = _POLICY.general_loss
+    f1_loss: Share = _POLICY.f1_loss
+    abstention_loss: Share = _POLICY.abstention_loss
+    refusals_rise: Share = _POLICY.refusals_rise
+    first_refusals_rise: Share = _POLICY.first_refusals_rise
+    stale_rise: Share = _POLICY.stale_rise
+    text_rows: int = Field(_POLICY.text_rows, ge=1)
+    answer_rows: int = Field(_POLICY.answer_rows, ge=1)
+    part_rows: int = Field(_POLICY.part_rows, ge=1)
+    documents: int = Field(_POLICY.documents, ge=2)
 
     def policy(self) -> PromotionPolicy:
         """Return the margins that decide."""
-        return _POLICY
+        return PromotionPolicy(**self.model_dump(exclude={"mode"}))

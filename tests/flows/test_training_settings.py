@@ -2,12 +2,14 @@
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flows.errors import SettingsError
 from flows.settings import Kb, load_settings
 from flows.training_settings import PromotionMode, Training
+from training.judging.promotion import PromotionPolicy
 from training.records import FIRST_SHARES, LATER_SHARES, FinetuneConfig, Start
 
 SOURCE = '[kb.docs.source]\npath = "docs"\n'
@@ -148,3 +150,14 @@ def test_shares_that_are_given_are_for_every_run(tmp_path: Path):
     training = kb(tmp_path, text)
 
     assert training.finetune_config(first=True) == training.finetune_config(first=False)
+
+
+def test_every_margin_can_be_set_and_reaches_the_judge(tmp_path: Path):
+    margins: dict[str, Any] = {field.name: 0.2 for field in fields(PromotionPolicy)}
+    margins |= {"text_rows": 3, "answer_rows": 4, "part_rows": 5, "documents": 6}
+    lines = "\n".join(f"{name} = {value}" for name, value in margins.items())
+
+    policy = kb(tmp_path, f"[kb.docs.promotion]\n{lines}\n").promotion_policy()
+
+    assert policy == PromotionPolicy(**margins)
+    assert kb(tmp_path, "").promotion_policy() == PromotionPolicy()
