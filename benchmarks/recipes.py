@@ -1,9 +1,10 @@
 """What each recipe of training buys, and whether the gate tells learning from mere training.
 
 `python benchmarks/recipes.py` takes two pairs of releases from the archive. For each, a champion is
-trained on the older release. Then, with three seeds each: the recipe, trained on from the champion;
-a placebo, which spends as many tokens on the older release alone; and the recipe from the bare
-base model. Beside them, once: the difference alone, the whole corpus alone, and no training. The
+trained on the older release. Then, with three seeds each: the recipe, trained on from the champion,
+and a placebo, which spends as many tokens on the older release alone. Beside them, once: the
+difference alone, the whole corpus alone, no training, and the recipe from the bare base model with
+as many tokens as the champion and the recipe have together. The
 gate is measured on these and on smaller runs of the recipe and of the placebo. Everything is
 weighed on the same held-out documents. Trained adapters and scores are kept in `.bench/`, by what
 they were made of, so that an interrupted run goes on.
@@ -221,10 +222,6 @@ def measured(lab: Lab) -> Iterator[Outcome]:
     judge_ = Judge(lab, lab.weigh(None), lab.weigh(champion))
     yield judge_.outcome("no training", None, lab.config, first=True)
     yield judge_.outcome("the champion", champion, config, first=True)
-    for seed in SEEDS:
-        config = lab.config_of(seed, TOKENS, FIRST_SHARES)
-        adapter = lab.train("the recipe, from the base", lab.recipe(config), config, None)
-        yield judge_.outcome("recipe, from the base", adapter, config, first=True)
     for name, seeds, tokens in (("", SEEDS, TOKENS), ("small ", SMALL_SEEDS, SMALL_TOKENS)):
         yield from both(judge_, champion, name, seeds, tokens)
     config = lab.config_of(SEEDS[0], TOKENS, DIFFERENCE_ONLY)
@@ -234,6 +231,9 @@ def measured(lab: Lab) -> Iterator[Outcome]:
     ):
         adapter = lab.train(name, rows, config, champion)
         yield judge_.outcome(name, adapter, config, first=False)
+    config = lab.config_of(SEEDS[0], CHAMPION_TOKENS + TOKENS, FIRST_SHARES)
+    adapter = lab.train("the recipe, from the base", lab.recipe(config), config, None)
+    yield judge_.outcome("recipe, from the base", adapter, config, first=True)
 
 
 def both(

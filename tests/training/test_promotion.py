@@ -244,7 +244,7 @@ def test_the_least_that_is_needed_is_enough() -> None:
 @pytest.mark.parametrize("measure", ["general", "abstention", "refusals", "stale"])
 @pytest.mark.parametrize(
     ("rows", "promoted", "said"),
-    [(0, True, "(no rows)"), (9, True, "(9 rows of 10)"), (10, False, "against")],
+    [(0, True, "(no rows)"), (9, True, "(9 rows of 10"), (10, False, "against")],
     ids=["none", "one-too-few", "enough"],
 )
 def test_a_part_with_too_few_rows_is_said_not_to_be_judged(

@@ -63,16 +63,21 @@ class _Limit:
     more: bool = False
     relative: bool = False
     least: int = 0
+    documents: int = 0
 
     @property
     def state(self) -> _State:
-        """What the interval says; with too few rows only a sure loss counts."""
+        """What the interval says; with too few rows or documents only a sure loss counts.
+
+        Where a rise is to be ruled out and the challenger does none of it, there is none.
+        """
         worst, best = self._losses
         if worst > self.margin and best > 0:
             return _State.WORSE
-        if self.change.rows < max(1, self.least):
+        if self.change.rows < max(1, self.least) or self.change.documents < self.documents:
             return _State.UNSEEN
-        return _State.UNDECIDED if worst > self.margin else _State.KEPT
+        none_seen = not (self.more or self.relative or self.change.challenger)
+        return _State.KEPT if none_seen or worst <= self.margin else _State.UNDECIDED
 
     @property
     def _losses(self) -> tuple[float, float]:
@@ -86,7 +91,8 @@ class _Limit:
         if not self.change.rows:
             return f"{self.label} (no rows)"
         if self.state is _State.UNSEEN:
-            return f"{self.label} ({self.change.rows} rows of {self.least})"
+            rows, documents = self.change.rows, self.change.documents
+            return f"{self.label} ({rows} rows of {self.least}, from {documents} documents)"
         told = f"{self.label} {_told(self.change, relative=self.relative)}"
         if self.state is _State.KEPT:
             return told
@@ -178,7 +184,7 @@ def _shortage(evaluation: Evaluation, policy: PromotionPolicy) -> str:
 
 def _limits(evaluation: Evaluation, policy: PromotionPolicy, *, first: bool) -> Iterator[_Limit]:
     """Yield everything that must not get worse, with the margin that it has."""
-    part = policy.part_rows
+    part, few = policy.part_rows, policy.documents
     rise = policy.first_refusals_rise if first else policy.refusals_rise
     yield _Limit("new text", evaluation.new, policy.bits_loss, relative=True)
     yield _Limit("old text", evaluation.old, policy.bits_loss, relative=True)
@@ -190,9 +196,10 @@ def _limits(evaluation: Evaluation, policy: PromotionPolicy, *, first: bool) -> 
         policy.abstention_loss,
         more=True,
         least=part,
+        documents=few,
     )
-    yield _Limit("refusals of what is there", evaluation.refusals, rise, least=part)
-    yield _Limit("stale memory", evaluation.stale, policy.stale_rise, least=part)
+    yield _Limit("refusals of what is there", evaluation.refusals, rise, least=part, documents=few)
+    yield _Limit("stale memory", evaluation.stale, policy.stale_rise, least=part, documents=few)
 
 
 def _gains(evaluation: Evaluation, policy: PromotionPolicy, *, first: bool) -> Iterator[_Gain]:
