@@ -345,3 +345,30 @@ def test_one_checkpoint_is_judged_as_it_is() -> None:
 def test_a_choice_among_more_than_was_weighed_for_is_refused(checkpoints: int) -> None:
     with pytest.raises(ValueError, match=r"No checkpoint|looks=2"):
         choose([evaluation()] * checkpoints, POLICY, first=False)
+
+
+@pytest.mark.parametrize(
+    ("documents", "promoted"), [(5, False), (4, True)], ids=["enough", "one-too-few"]
+)
+def test_a_part_of_a_few_documents_is_not_judged(documents: int, *, promoted: bool) -> None:
+    open_either_way = replace(change(0.0, -0.6, 0.6, rows=12), documents=documents)
+
+    seen = verdict(evaluation(stale=open_either_way))
+
+    assert seen.promote is promoted
+    assert (f"from {documents} documents" in seen.reason) is promoted
+
+
+@pytest.mark.parametrize(
+    ("challenger", "promoted"), [(0.0, True), (0.1, False)], ids=["none-seen", "one-seen"]
+)
+def test_a_rise_is_ruled_out_where_the_challenger_does_none_of_it(
+    challenger: float, *, promoted: bool
+) -> None:
+    """However wide the interval is: nobody gives the old fact less often than never."""
+    wide = Change(0.0, challenger, Interval(challenger, -0.4, 0.4), 12, 8)
+
+    seen = verdict(evaluation(stale=wide))
+
+    assert seen.promote is promoted
+    assert ("not worse" in seen.reason.split("stale memory", maxsplit=1)[0]) is promoted
