@@ -33,6 +33,7 @@ from retrieval.folder_table import read_chunk_table
 from retrieval.sources.folder import FolderSource
 from training.examples.dataset import select_examples
 from training.examples.general_text import general_rows
+from training.examples.leaks import held_rows
 from training.fitting.finetune import finetune
 from training.judging.comparison import compare_scores
 from training.judging.evaluate import score
@@ -140,8 +141,8 @@ class Lab:
 
     def weigh(self, adapter: Adapter | None) -> Scores:
         """Weigh a model, or take the scores that it got before on these rows."""
-        told = f"{adapter.digest if adapter else self.base.digest}{self.weighed_on.digest}"
-        key = hashlib.sha256(told.encode()).hexdigest()[:20]
+        model = adapter.digest if adapter else self.base.digest
+        key = hashlib.sha256(f"{model}{held_rows(self.weighed_on)!r}".encode()).hexdigest()[:20]
         file = KEPT / "scores" / f"{key}.json"
         if file.is_file():
             return _SCORES.validate_json(file.read_bytes())

@@ -125,9 +125,9 @@ class Shares:
 # A first adapter has to learn to answer: Scrapy 2.10 and Django 4.2, token F1 0.09 -> 0.32 and
 # 0.08 -> 0.34 with 15,000 and 18,000 tokens, new text -8 %.
 FIRST_SHARES = Shares(difference=0.25, replay=0.10, answer=0.50, correction=0.15)
-# One that goes on has to learn the news: Django 4.2 -> 5.2, learning -2.5, -2.2 and -2.1 % in three
-# seeds with these, -0.6 % with 0.35, 0.10, 0.45 and 0.10.
-LATER_SHARES = Shares(difference=0.55, replay=0.10, answer=0.25, correction=0.10)
+# One that goes on has to learn the news, and not to forget how to answer: with a quarter of the
+# budget for questions, Scrapy's F1 went from 0.42 to 0.38.
+LATER_SHARES = Shares(difference=0.45, replay=0.10, answer=0.35, correction=0.10)
 
 
 @dataclass(frozen=True, slots=True)
