@@ -7,14 +7,16 @@ import pytest
 
 from tests.training.builders import SMALL, chunk_table, invented, text_row
 from training.errors import EvalLeakError, NotEnoughTextError
+from training.examples import dataset
 from training.examples.answer_rows import clip, holding
-from training.examples.chunks import approximate_tokens
+from training.examples.changed_facts import ChangedFact
+from training.examples.chunks import Chunk, approximate_tokens
 from training.examples.dataset import CORRECTIONS_SHARE, select_examples
 from training.examples.leaks import texts_of
 from training.examples.parts import MOST_OF_A_DOCUMENT
 from training.examples.questions import Question
 from training.prompt import REFUSAL
-from training.records import FinetuneConfig, Row, RowKind, TrainingSet, Turn
+from training.records import DocumentVersion, FinetuneConfig, Row, RowKind, TrainingSet, Turn
 
 CONFIG = replace(SMALL, budget_tokens=8_000, holdout_answer_rows=12)
 
@@ -330,6 +332,28 @@ def test_a_fact_that_is_gone_is_a_correction_with_the_refusal() -> None:
     assert rows
     assert {(row.text, row.source) for row in rows} == {(REFUSAL, 0)}
     assert all("seconds" in row.stale for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("changed", "gone"), [(0, 2), (8, 2), (12, 3)], ids=["none-changed", "eight", "twelve"]
+)
+def test_facts_that_are_gone_teach_no_more_refusals_than_questions_do(
+    changed: int, gone: int
+) -> None:
+    """One in five: two beside eight that changed, three beside twelve."""
+    facts = [_fact(n, removed=False) for n in range(changed)]
+    facts += [_fact(n, removed=True) for n in range(changed, changed + 30)]
+
+    kept = dataset._mostly_there(facts, FinetuneConfig(refusal_share=0.2))  # noqa: SLF001
+
+    assert sum(fact.removed for fact in kept) == gone
+    assert sum(not fact.removed for fact in kept) == changed
+
+
+def _fact(n: int, *, removed: bool) -> ChangedFact:
+    chunk = Chunk(f"{n}.md", "t", (), "text", f"d{n}", "v", fresh=True)
+    question = Question(f"What is number {n}?", "new", "It is new")
+    return ChangedFact(question, "old", chunk, DocumentVersion(chunk.uri, "u"), removed)
 
 
 def test_a_correction_names_both_versions_of_its_document(examples: TrainingSet) -> None:

@@ -26,6 +26,7 @@ LEAST_DOCUMENTS = 9
 LEAST_TRAIN_ROWS = 8
 MOST_QUESTIONS = 40  # of one document
 MOST_CORRECTIONS = 10  # likewise
+FEW_FACTS = 8  # so that two facts that are gone are taught where none has changed
 MOST_ASKED_CHUNKS = 5_000  # a second or two, however large the corpus
 # Under a half, pages made from one template would count as one page.
 MOST_KNOWN = 0.8
@@ -236,7 +237,8 @@ def _mostly_there(facts: Sequence[ChangedFact], config: FinetuneConfig) -> list[
     """
     turns = list(_facts_in_turns(facts, config.seed))
     there = [fact for fact in turns if not fact.removed]
-    most = round(len(there) * config.refusal_share / max(1e-9, 1 - config.refusal_share))
+    among = max(len(there), FEW_FACTS)
+    most = round(among * config.refusal_share / max(1e-9, 1 - config.refusal_share))
     gone = [fact for fact in turns if fact.removed][:most]
     kept = {id(fact) for fact in (*there, *gone)}
     return [fact for fact in turns if id(fact) in kept]
