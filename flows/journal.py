@@ -1,4 +1,4 @@
-"""What happened: an append-only, hash-chained table, and the leases. Only file with SQLAlchemy.
+"""What happened: an append-only, hash-chained table, and the leases.
 
 The journal is the truth about what answers. An entry is written in one transaction that also
 checks the writer's fence, so a run that lost its lease can publish nothing.
@@ -17,36 +17,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from flows import journal_tables as tables
 from flows.errors import LostLeaseError, NewerJournalError, PromoteConflictError
 from flows.release import Published, Release
 
 FORMAT = 1
 _PUBLICATION = "release"
-_BUSY_SECONDS = 20
-
-_metadata = sa.MetaData()
-_entries = sa.Table(
-    "entries",
-    _metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
-    sa.Column("time", sa.String, nullable=False),
-    sa.Column("kb", sa.String, nullable=False),
-    sa.Column("kind", sa.String, nullable=False),
-    sa.Column("key", sa.String, nullable=False),
-    sa.Column("payload", sa.Text, nullable=False),
-    sa.Column("previous", sa.String, nullable=False),
-    sa.Column("digest", sa.String, nullable=False),
-    sa.Index("entries_by_kind", "kb", "kind", "key", "sequence"),
-)
-_leases = sa.Table(
-    "leases",
-    _metadata,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("epoch", sa.Integer, nullable=False),
-    sa.Column("holder", sa.Text, nullable=False),
-    sa.Column("renewed", sa.Float, nullable=False),
-)
-_formats = sa.Table("format", _metadata, sa.Column("version", sa.Integer, primary_key=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +70,14 @@ class Journal:
     """The journal behind one database URL; created on first write, safe for several processes."""
 
     def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(url, connect_args=_connect_arguments(url))
+        self._engine = sa.create_engine(url, connect_args=tables.connect_arguments(url))
         if self._engine.dialect.name == "sqlite":
-            _prepare_sqlite(self._engine)
+            tables.prepare_sqlite(self._engine)
         with self._writing() as connection:
-            _metadata.create_all(connection)
-            version = connection.scalar(sa.select(_formats.c.version))
+            tables.metadata.create_all(connection)
+            version = connection.scalar(sa.select(tables.formats.c.version))
             if version is None:
-                connection.execute(_formats.insert().values(version=FORMAT))
+                connection.execute(tables.formats.insert().values(version=FORMAT))
             elif version > FORMAT:
                 msg = (
                     f"The journal has format {version}, this Driftline knows {FORMAT}. "
@@ -206,8 +182,8 @@ class Journal:
 
     def count(self, kb: str, kind: str, *, after: int = 0) -> int:
         """Return how many entries of one kind there are after a sequence number."""
-        of_kind = (_entries.c.kb == kb) & (_entries.c.kind == kind)
-        matching = sa.select(sa.func.count()).where(of_kind, _entries.c.sequence > after)
+        of_kind = (tables.entries.c.kb == kb) & (tables.entries.c.kind == kind)
+        matching = sa.select(sa.func.count()).where(of_kind, tables.entries.c.sequence > after)
         with self._engine.connect() as connection:
             return int(connection.scalar(matching) or 0)
 
@@ -215,7 +191,9 @@ class Journal:
         """Return the sequence of the first entry that was changed or lost, None if all hold."""
         previous, expected = "", 1
         with self._engine.connect() as connection:
-            for row in connection.execute(sa.select(_entries).order_by(_entries.c.sequence)):
+            for row in connection.execute(
+                sa.select(tables.entries).order_by(tables.entries.c.sequence)
+            ):
                 # The raw row: an entry that was changed may no longer be readable as one.
                 stored = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
                 intact = (stored["sequence"], stored["previous"]) == (expected, previous)
@@ -227,7 +205,9 @@ class Journal:
     def lease(self, name: str) -> LeaseRow | None:
         """Return a lease as stored, None if nobody ever took it."""
         with self._engine.connect() as connection:
-            row = connection.execute(sa.select(_leases).where(_leases.c.name == name)).first()
+            row = connection.execute(
+                sa.select(tables.leases).where(tables.leases.c.name == name)
+            ).first()
         return LeaseRow(*row) if row else None
 
     def take_lease(
@@ -235,27 +215,29 @@ class Journal:
     ) -> Fence | None:
         """Take a lease if it is still as expected; return None if somebody was quicker."""
         with self._writing() as connection:
-            row = connection.execute(sa.select(_leases).where(_leases.c.name == name)).first()
+            row = connection.execute(
+                sa.select(tables.leases).where(tables.leases.c.name == name)
+            ).first()
             if (LeaseRow(*row) if row else None) != expected:
                 return None
             epoch = (expected.epoch if expected else 0) + 1
             values = {"name": name, "epoch": epoch, "holder": holder, "renewed": now}
-            connection.execute(sa.delete(_leases).where(_leases.c.name == name))
-            connection.execute(_leases.insert().values(values))
+            connection.execute(sa.delete(tables.leases).where(tables.leases.c.name == name))
+            connection.execute(tables.leases.insert().values(values))
         return Fence(name, epoch)
 
     def renew_lease(self, fence: Fence, *, now: float) -> bool:
         """Say that the holder is alive; False if the lease is somebody else's by now."""
         with self._writing() as connection:
-            mine = (_leases.c.name == fence.name) & (_leases.c.epoch == fence.epoch)
-            result = connection.execute(sa.update(_leases).where(mine).values(renewed=now))
+            mine = (tables.leases.c.name == fence.name) & (tables.leases.c.epoch == fence.epoch)
+            result = connection.execute(sa.update(tables.leases).where(mine).values(renewed=now))
             return bool(result.rowcount)
 
     def free_lease(self, fence: Fence) -> None:
         """Give a lease back; the epoch stays, so that an old fence never becomes valid again."""
         with self._writing() as connection:
-            mine = (_leases.c.name == fence.name) & (_leases.c.epoch == fence.epoch)
-            connection.execute(sa.update(_leases).where(mine).values(holder=""))
+            mine = (tables.leases.c.name == fence.name) & (tables.leases.c.epoch == fence.epoch)
+            connection.execute(sa.update(tables.leases).where(mine).values(holder=""))
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
@@ -291,7 +273,9 @@ def _append(
 ) -> Entry:
     if fence is not None:
         _check(connection, fence)
-    newest = sa.select(_entries.c.sequence, _entries.c.digest).order_by(_entries.c.sequence.desc())
+    newest = sa.select(tables.entries.c.sequence, tables.entries.c.digest).order_by(
+        tables.entries.c.sequence.desc()
+    )
     sequence, previous = connection.execute(newest.limit(1)).first() or (0, "")
     row = {
         "sequence": sequence + 1,
@@ -303,12 +287,14 @@ def _append(
         "previous": previous,
     }
     row["digest"] = _digest(row)
-    connection.execute(_entries.insert().values(row))
+    connection.execute(tables.entries.insert().values(row))
     return _entry_of(row)
 
 
 def _check(connection: sa.Connection, fence: Fence) -> None:
-    held = sa.select(_leases.c.epoch).where(_leases.c.name == fence.name, _leases.c.holder != "")
+    held = sa.select(tables.leases.c.epoch).where(
+        tables.leases.c.name == fence.name, tables.leases.c.holder != ""
+    )
     epoch = connection.scalar(held)
     if epoch != fence.epoch:
         msg = (
@@ -324,10 +310,12 @@ def _digest(row: dict[str, Any]) -> str:
 
 
 def _select(kb: str, kind: str, key: str | None = None) -> sa.Select[Any]:
-    query = sa.select(_entries).where(_entries.c.kb == kb, _entries.c.kind == kind)
+    query = sa.select(tables.entries).where(
+        tables.entries.c.kb == kb, tables.entries.c.kind == kind
+    )
     if key is not None:
-        query = query.where(_entries.c.key == key)
-    return query.order_by(_entries.c.sequence.desc())
+        query = query.where(tables.entries.c.key == key)
+    return query.order_by(tables.entries.c.sequence.desc())
 
 
 def _entry(row: sa.Row[Any]) -> Entry:
@@ -348,18 +336,3 @@ def _published(entry: Entry) -> Published:
     release = Release(**entry.payload["release"])
     kind, reason = entry.payload["kind"], entry.payload["reason"]
     return Published(entry.sequence, entry.time, kind, reason, release)
-
-
-def _connect_arguments(url: str) -> dict[str, Any]:
-    return {"timeout": _BUSY_SECONDS} if url.startswith("sqlite") else {}
-
-
-def _prepare_sqlite(engine: sa.Engine) -> None:
-    @sa.event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: object) -> None:
-        # The driver must not open transactions by itself: `_writing` does, with the write lock.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
