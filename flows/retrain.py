@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from flows import lease
@@ -175,7 +176,7 @@ def _weigh(asked: _Asked) -> Weighed:
     return Weighed(candidates[at], champion, scores[at], evaluations[at], choice.verdict)
 
 
-def _scored(asked: _Asked, title: str, folder: Any) -> Scores:
+def _scored(asked: _Asked, title: str, folder: Path | None) -> Scores:
     base, examples = asked.job.desk.base, asked.job.examples
     return asked.perform(title, lambda tell: score(base, folder, examples, on_progress=tell))
 

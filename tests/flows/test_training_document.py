@@ -18,7 +18,7 @@ def section(title: str) -> str:
 
 @pytest.mark.parametrize(("title", "table"), [("training", Training), ("promotion", Promotion)])
 def test_every_setting_is_described(title: str, table: type[Training | Promotion]):
-    described = set(re.findall(r"`([a-z_]+)`", section(title)))
+    described = set(re.findall(r"`([a-z0-9_]+)`", section(title)))
 
     assert set(table.model_fields) <= described
 

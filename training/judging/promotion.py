@@ -26,10 +26,10 @@ class PromotionPolicy:
     bits_loss: float = 0.01
     # Retrieval-style rows alone cost 1.3 % of general text; a mix costs none.
     general_loss: float = 0.02
-    # 64 answers that differ as two seeds do leave an interval of 0.1 to either side.
-    f1_loss: float = 0.10
-    # 12 refusals of which one is lost and another gained leave 0.31 open.
-    abstention_loss: float = 0.35
+    # 64 answers that differ as two seeds do leave an interval of 0.13 to either side.
+    f1_loss: float = 0.15
+    # 13 refusals of which two are lost and two gained leave 0.35 to 0.4 open.
+    abstention_loss: float = 0.40
     # Of questions whose answer is there: one in seven.
     refusals_rise: float = 0.15
     # A base model never refuses, and answers one in ten: what an adapter refuses of the rest
