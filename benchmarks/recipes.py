@@ -41,12 +41,12 @@ from training.judging.promotion import PromotionPolicy, judge
 from training.models.adapter_files import read_adapter
 from training.models.loading import prepare_base
 from training.records import (
-    FIRST_SHARES,
-    LATER_SHARES,
+    FIRST,
+    LATER,
     Adapter,
     BaseModel,
     FinetuneConfig,
-    Shares,
+    Recipe,
     TrainingSet,
 )
 from training.weighing import Scores
@@ -59,7 +59,7 @@ SMALL_SEEDS = (101, 102)
 TOKENS, SMALL_TOKENS, CHAMPION_TOKENS = 20_000, 12_000, 24_000
 # The champion and a challenger have a few more together; none alone has more than these.
 MOST_TOKENS = 40_000
-DIFFERENCE_ONLY = Shares(difference=1.0, replay=0.0, answer=0.0, correction=0.0)
+DIFFERENCE_ONLY = replace(LATER, difference=1.0, replay=0.0, answer=0.0, correction=0.0)
 _SCORES = TypeAdapter(Scores)
 
 
@@ -80,9 +80,9 @@ class Lab:
         project, old, new = self.pair
         return f"{project.capitalize()} {old} → {new}"
 
-    def config_of(self, seed: int, tokens: int, shares: Shares) -> FinetuneConfig:
+    def config_of(self, seed: int, tokens: int, recipe: Recipe) -> FinetuneConfig:
         """Return the numbers of one run."""
-        return replace(self.config, seed=seed, budget_tokens=tokens).spent_on(shares)
+        return replace(self.config, seed=seed, budget_tokens=tokens).by(recipe)
 
     @cached_property
     def weighed_on(self) -> TrainingSet:
@@ -220,12 +220,12 @@ def opened(
 
 def measured(lab: Lab) -> Iterator[Outcome]:
     """Train and weigh everything of one pair."""
-    config = lab.config_of(SEEDS[0], CHAMPION_TOKENS, FIRST_SHARES)
+    config = lab.config_of(SEEDS[0], CHAMPION_TOKENS, FIRST)
     champion = lab.train("the champion, on the older release", lab.old(config), config, None)
     judge_ = Judge(lab, lab.weigh(None), lab.weigh(champion))
     yield judge_.outcome("no training", None, lab.config, first=True)
     yield judge_.outcome("the champion", champion, config, first=True)
-    config = lab.config_of(SEEDS[0], MOST_TOKENS, FIRST_SHARES)
+    config = lab.config_of(SEEDS[0], MOST_TOKENS, FIRST)
     adapter = lab.train("the recipe, from the base", lab.recipe(config), config, None)
     yield judge_.outcome("recipe, from the base", adapter, config, first=True)
     for name, seeds, tokens in (("", SEEDS, TOKENS), ("small ", SMALL_SEEDS, SMALL_TOKENS)):
@@ -245,7 +245,7 @@ def both(
     """Train the recipe and the placebo on from the champion, seed by seed."""
     lab = judge_.lab
     for seed in seeds:
-        config = lab.config_of(seed, tokens, LATER_SHARES)
+        config = lab.config_of(seed, tokens, LATER)
         for kind, rows in (("recipe", lab.recipe(config)), ("placebo", lab.old(config))):
             adapter = lab.train(f"{name}{kind}", rows, config, champion)
             yield judge_.outcome(f"{name}{kind}", adapter, config, first=False)

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from flows.source_settings import Table
 from training.judging.promotion import PromotionPolicy
-from training.records import FIRST_SHARES, LATER_SHARES, FinetuneConfig, Start
+from training.records import FIRST, LATER, FinetuneConfig, Start
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -34,7 +34,7 @@ class Training(Table):
     rank: int = Field(_CONFIG.rank, ge=1, le=512)
     alpha: int = Field(_CONFIG.alpha, ge=1)
     dropout: Share = _CONFIG.dropout
-    learning_rate: float = Field(_CONFIG.learning_rate, gt=0, lt=1, allow_inf_nan=False)
+    learning_rate: float | None = Field(None, gt=0, lt=1, allow_inf_nan=False)
     batch_rows: int = Field(_CONFIG.batch_rows, ge=1)
     micro_rows: int | None = Field(_CONFIG.micro_rows, ge=1)
     max_row_tokens: int = Field(_CONFIG.max_row_tokens, ge=32)
@@ -85,16 +85,15 @@ class Training(Table):
     def config(self, *, first: bool = True) -> FinetuneConfig:
         """Return the numbers of a training run, its budget in tokens.
 
-        `first` says that it begins with a fresh adapter. Shares that the settings give are for
-        every run; else a first adapter learns to answer, and a later one what is new.
+        `first` says that it begins with a fresh adapter. What the settings give is for every run;
+        else a first adapter learns to answer, and a later one, more slowly, what is new.
         """
-        own = {field.name for field in fields(FinetuneConfig)} - {*_SHARES, "holdout_salt"}
+        by_start = {*_SHARES, "learning_rate"}
+        own = {field.name for field in fields(FinetuneConfig)} - {*by_start, "holdout_salt"}
         chat_share = 0.0 if self.chat is None else self.chat_share
         told = FinetuneConfig(**{**self.model_dump(include=own), "chat_share": chat_share})
-        if self.difference_share is None:
-            return told.spent_on(FIRST_SHARES if first else LATER_SHARES)
-        given = {name: getattr(self, name) for name in _SHARES}
-        return replace(told, **given)
+        given = {name: value for name in by_start if (value := getattr(self, name)) is not None}
+        return replace(told.by(FIRST if first else LATER), **given)
 
 
 class PromotionMode(StrEnum):

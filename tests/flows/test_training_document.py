@@ -27,7 +27,6 @@ def test_every_setting_is_described(title: str, table: type[Training | Promotion
     ("name", "shown"),
     [
         ("budget_tokens", "44000"),
-        ("learning_rate", "0.001"),
         ("max_row_tokens", "384"),
         ("candidates", "1"),
         ("samples", "2"),

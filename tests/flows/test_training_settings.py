@@ -1,6 +1,6 @@
 """Settings of a training and a promotion: what reaches the run, and what each mistake is told."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from flows.errors import SettingsError
 from flows.settings import Kb, load_settings
 from flows.training_settings import PromotionMode, Training
 from training.judging.promotion import PromotionPolicy
-from training.records import FIRST_SHARES, LATER_SHARES, FinetuneConfig, Start
+from training.records import FIRST, LATER, FinetuneConfig, Start
 
 SOURCE = '[kb.docs.source]\npath = "docs"\n'
 # What the settings say in other words, or never.
@@ -137,8 +137,8 @@ def test_a_first_adapter_learns_to_answer_and_a_later_one_what_is_new(tmp_path: 
     first = training.finetune_config(first=True)
     later = training.finetune_config(first=False)
 
-    assert first == FinetuneConfig().spent_on(FIRST_SHARES)
-    assert later == FinetuneConfig().spent_on(LATER_SHARES)
+    assert first == FinetuneConfig().by(FIRST)
+    assert later == FinetuneConfig().by(LATER)
 
 
 def test_shares_that_are_given_are_for_every_run(tmp_path: Path):
@@ -149,7 +149,17 @@ def test_shares_that_are_given_are_for_every_run(tmp_path: Path):
 
     training = kb(tmp_path, text)
 
-    assert training.finetune_config(first=True) == training.finetune_config(first=False)
+    first, later = (training.finetune_config(first=first) for first in (True, False))
+    assert first == replace(later, learning_rate=FIRST.learning_rate)
+    assert later.learning_rate == LATER.learning_rate
+
+
+def test_a_learning_rate_that_is_given_is_for_every_run(tmp_path: Path):
+    training = kb(tmp_path, "[kb.docs.training]\nlearning_rate = 0.002\n")
+
+    rates = {training.finetune_config(first=first).learning_rate for first in (True, False)}
+
+    assert rates == {0.002}
 
 
 def test_every_margin_can_be_set_and_reaches_the_judge(tmp_path: Path):

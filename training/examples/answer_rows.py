@@ -114,7 +114,8 @@ class AnswerRows:
         near = [other for other in self._of_document.get(chunk.uri, ()) if other is not chunk]
         found: list[Chunk] = []
         used = {chunk.digest}
-        for attempt in range(_TRIES * count):
+        # A fact can be gone where nothing is left that may be trained on.
+        for attempt in range(_TRIES * count if self._chunks else 0):
             other = random.choice(near if near and attempt < _TRIES and not found else self._chunks)
             if other.digest not in used and not any(_answers(other.text, q) for q in unwanted):
                 used.add(other.digest)
