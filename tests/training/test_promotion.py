@@ -166,7 +166,7 @@ def test_a_rise_must_be_ruled_out(
 
 @pytest.mark.parametrize(
     ("measure", "label", "margin"),
-    [("f1", "answers", 0.15), ("abstention", "refusals of what is absent", 0.4)],
+    [("f1", "answers", 0.15), ("abstention", "refusals of what is absent", 0.5)],
 )
 @pytest.mark.parametrize(
     ("beyond", "mean", "state"),

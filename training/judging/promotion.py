@@ -28,8 +28,8 @@ class PromotionPolicy:
     general_loss: float = 0.03
     # 64 answers that differ as two seeds do leave an interval of 0.13 to either side.
     f1_loss: float = 0.15
-    # 13 refusals of which two are lost and two gained leave 0.35 to 0.4 open.
-    abstention_loss: float = 0.40
+    # 13 refusals, of which training by another seed loses two or gains two, leave 0.47 open.
+    abstention_loss: float = 0.50
     # Of questions whose answer is there: one in seven.
     refusals_rise: float = 0.15
     # A base model never refuses, and answers one in ten: what an adapter refuses of the rest
