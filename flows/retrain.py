@@ -47,6 +47,7 @@ class _Asked:
     fence: Fence
     reason: str
     requested_by: str
+    force: bool
 
 
 def plan_retraining(desk: Desk, perform: Perform, *, snapshot: str | None = None) -> TrainingPlan:
@@ -74,7 +75,7 @@ def retrain(
     with lease.hold(desk.journal, f"{desk.name}:training") as fence:
         champion = desk.release().release
         job = prepare(desk, perform, champion, snapshot or champion.snapshot)
-        asked = _Asked(job, perform, fence, reason, requested_by)
+        asked = _Asked(job, perform, fence, reason, requested_by, force)
         if force:  # what an earlier run left may be the very thing that is broken
             shutil.rmtree(job.folder, ignore_errors=True)
         judged = None if force else desk.journal.last(desk.name, "verdict", key=job.key)
@@ -204,6 +205,8 @@ def _register(asked: _Asked, weighed: Weighed, run: TrainingRun) -> ModelVersion
         reference=job.examples.reference,
         champion=job.champion.model_version,
         parent_run=start.run_id if start else "",
+        # By force it is registered anew: what was there may be damaged.
+        key="" if asked.force else job.key,
     )
     at = desk.registry.pointed(desk.model_name, CHALLENGER)
     desk.registry.point(desk.model_name, CHALLENGER, version.version, expected=at)

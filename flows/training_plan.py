@@ -13,6 +13,7 @@ from flows.records import PartPlan, TrainingPlan
 from flows.release import Release
 from flows.steps import Perform
 from retrieval.records import Snapshot
+from training.errors import AdapterMismatchError
 from training.examples.chat_rows import read_chat
 from training.examples.chunks import approximate_tokens
 from training.examples.dataset import select_examples
@@ -68,6 +69,7 @@ class Job:
 
 def prepare(desk: Desk, perform: Perform, champion: Release, snapshot: str) -> Job:
     """Choose the rows and the weights to start from; the same snapshots give the same job."""
+    _require_same_base(desk, champion)
     start = _start(desk, champion)
     config = desk.kb.finetune_config(first=start is None)
     minutes = desk.kb.training.budget_minutes
@@ -77,6 +79,22 @@ def prepare(desk: Desk, perform: Perform, champion: Release, snapshot: str) -> J
         config = replace(config, budget_tokens=tokens_for(60 * minutes, speed, config))
     examples = perform("Selecting examples", lambda _: _select(desk, champion, snapshot, config))
     return Job(desk, config, examples, champion, start)
+
+
+def _require_same_base(desk: Desk, champion: Release) -> None:
+    """Raise AdapterMismatchError where the champion's adapter stands on another base model.
+
+    It could not be weighed beside its challenger: said before a training is paid for.
+    """
+    if champion.adapter_digest and champion.base_digest != desk.base.digest:
+        msg = (
+            f"The champion of {desk.name!r}, version {champion.model_version}, is an adapter for "
+            f"another base model ({champion.base_digest[:12]}) than {desk.base.name!r} "
+            f"({desk.base.digest[:12]}), so the two cannot be weighed side by side. Set `base` "
+            "under `[model]` back; to begin anew with this one, give the knowledge base another "
+            "name in the settings."
+        )
+        raise AdapterMismatchError(msg)
 
 
 def tokens_for(seconds: float, speed: Speed, config: FinetuneConfig) -> int:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _ADAPTER, _MODEL, _CARD = "adapter", "model", "card.md"
-_RUN = "driftline.run_id"
+_RUN, _KEY = "driftline.run_id", "driftline.key"
+_DIGEST = "driftline.adapter_digest"
 # What loading a version needs. Named, because MLflow takes 40 s to guess it, and misses torch.
 _PACKAGE = "driftline"
 # Measures of text, told in bits per byte: their tags say so.
@@ -70,6 +71,7 @@ class Registry:
         reference: str = "",
         champion: int | None = None,
         parent_run: str = "",
+        key: str = "",
     ) -> ModelVersion:
         """Return the version that this run registered, made now unless an earlier try made it.
 
@@ -79,17 +81,18 @@ class Registry:
         adapter the training began with. Raises ModelCorruptError if what was uploaded is not what
         was trained; then there is no version.
         """
-        adopted = self._of_run(name, run_id)
+        adopted = self._of_run(name, run_id) or self._of_training(name, key, adapter)
         if adopted is not None:
             return adopted
         tags = {
             _RUN: run_id,
+            _KEY: key,
             "driftline.snapshot": snapshot,
             "driftline.data_digest": data_digest,
             "driftline.base_name": base.name,
             "driftline.base_digest": base.digest,
             "driftline.tokenizer_digest": tokenizer_digest(base),
-            "driftline.adapter_digest": adapter.digest if adapter else "",
+            _DIGEST: adapter.digest if adapter else "",
             "driftline.started_from": adapter.started_from if adapter else "",
             "driftline.requested_by": requested_by,
             "driftline.reference": reference,
@@ -175,6 +178,14 @@ class Registry:
         mine = sorted(int(v.version) for v in found if v.name == name)
         return self.version(name, mine[0]) if mine else None
 
+    def _of_training(self, name: str, key: str, adapter: Adapter | None) -> ModelVersion | None:
+        """Return the version of a training whose run was killed before its verdict, if any."""
+        if adapter is None or not key.isalnum():
+            return None
+        found = self._client.search_model_versions(f"tags.`{_KEY}` = '{key}'")
+        mine = [v for v in found if v.name == name and v.tags.get(_DIGEST) == adapter.digest]
+        return self.version(name, max(int(v.version) for v in mine)) if mine else None
+
     def _ensure_model(self, name: str) -> None:
         from mlflow.exceptions import MlflowException
 
@@ -231,7 +242,7 @@ class Registry:
         tags = dict(found.tags)
         try:
             snapshot = tags["driftline.snapshot"]
-            base, adapter = tags["driftline.base_digest"], tags["driftline.adapter_digest"]
+            base, adapter = tags["driftline.base_digest"], tags[_DIGEST]
         except KeyError as error:
             msg = (
                 f"Version {found.version} of {found.name!r} lacks the tag {error.args[0]!r}: "

@@ -134,7 +134,7 @@ def _require_made_for(base: BaseModel, folder: Path, manifest: _Manifest) -> Non
         msg = (
             f"The adapter in {str(folder)!r} was trained on {manifest.base_name!r} "
             f"({manifest.base_digest[:12]}), not on {base.name!r} ({base.digest[:12]}). Set `base` "
-            "under `[model]` back, or retrain."
+            "under `[model]` back."
         )
         raise AdapterMismatchError(msg)
     wanted = manifest.tokenizer_digest
