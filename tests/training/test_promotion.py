@@ -145,7 +145,7 @@ def test_answers_about_the_new_count_beyond_chance_and_beyond_their_margin(
         ("new", "new text", 0.01),
         ("old", "old text", 0.01),
         ("general", "general text", 0.03),
-        ("refusals", "refusals of what is there", 0.15),
+        ("refusals", "refusals of what is there", 0.25),
         ("stale", "stale memory", 0.30),
     ],
 )

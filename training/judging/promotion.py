@@ -30,8 +30,8 @@ class PromotionPolicy:
     f1_loss: float = 0.15
     # 13 refusals, of which training by another seed loses two or gains two, leave 0.47 open.
     abstention_loss: float = 0.50
-    # Of questions whose answer is there: one in seven.
-    refusals_rise: float = 0.15
+    # Of 51 questions whose answer is there; seeds differ by a tenth, and F1 counts each as wrong.
+    refusals_rise: float = 0.25
     # A base model never refuses, and answers one in ten: what an adapter refuses of the rest
     # already counts as wrong in F1. It may not refuse half of all.
     first_refusals_rise: float = 0.50
