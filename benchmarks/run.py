@@ -1,4 +1,4 @@
-"""Run every benchmark of retrieval, one after the other; with --write, into docs/benchmarks.md.
+"""Run every benchmark, one after the other; with --write, into docs/benchmarks.md.
 
 Each prints a table of ratios or of limits, in one run: machines are noisy. Those that compare with
 other systems want the archive of real releases (see corpora.py) and install the others in an
@@ -25,6 +25,8 @@ SCRIPTS = (
     "drift.py",
     "drift_cost.py",
     "replay.py",
+    "training_speed.py",
+    "recipes.py",
     "peer_refresh.py",
 )
 _HEAD = """\

@@ -17,20 +17,24 @@ _TOPICS = 8
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a measure is called, whether more of it is better, and how its change is written."""
+    """What a measure is called, whether more of it is better, and how its change is written.
+
+    A gap is the difference of two changes, which has no value under either model.
+    """
 
     label: str
     more: bool = False
     relative: bool = False
+    gap: bool = False
 
 
 MEASURES = {
     "new": Measure("new text, bits per byte", relative=True),
     "old": Measure("old text, bits per byte", relative=True),
-    "learning": Measure("new minus old text", relative=True),
+    "learning": Measure("new minus old text", relative=True, gap=True),
     "general": Measure("general text, bits per byte", relative=True),
     "f1": Measure("answers, token F1", more=True),
-    "answer_learning": Measure("answers about new minus old text, token F1", more=True),
+    "answer_learning": Measure("answers about new minus old text, token F1", more=True, gap=True),
     "exact": Measure("answers that hold the exact words", more=True),
     "changed_f1": Measure("answers about facts that changed, token F1", more=True),
     "fresh_f1": Measure("answers about new text, token F1", more=True),
@@ -143,13 +147,12 @@ def _measured(measure: Measure, change: Change) -> str:
     form = "{:+.1%}" if measure.relative else "{:+.3f}"
     ends = (change.change.mean, change.change.low, change.change.high)
     mean, low, high = (form.format(end) for end in ends)
-    # A difference of two changes has no value under either model.
     both = (change.champion, change.challenger)
-    before, after = (f"{each:.3f}" if any(both) else "" for each in both)
+    before, after = ("" if measure.gap else f"{each:.3f}" for each in both)
     better = "more" if measure.more else "less"
     return (
         f"| {measure.label} | {better} | {before} | {after} | {mean} [{low}, {high}] "
-        f"| {change.rows} of {change.documents} documents |"
+        f"| {change.rows} from {change.documents} documents |"
     )
 
 
