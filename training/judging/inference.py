@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from transformers import DynamicCache, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
@@ -90,11 +89,21 @@ def _read(model: PreTrainedModel, pad: int, rows: Sequence[Encoded]) -> tuple[Te
 
 def _bits(logits: Tensor, labels: Tensor) -> list[float]:
     """Return each row's negative log-likelihood in bits; row by row, since float32 is wide."""
-    losses = [
-        cross_entropy(row.float(), told, ignore_index=IGNORED, reduction="sum")
-        for row, told in zip(logits, labels, strict=True)
-    ]
-    return [float(loss) / math.log(2) for loss in losses]
+    return [_row_bits(row, told) for row, told in zip(logits, labels, strict=True)]
+
+
+def _row_bits(logits: Tensor, labels: Tensor) -> float:
+    """Return what the told tokens of one row cost, in bits.
+
+    Cross-entropy, with the padding left out and the exponents taken in place: 10 ms for 150 tokens
+    of 49,152 words, where the function of that name writes all log-probabilities and takes 24.
+    """
+    told = labels != IGNORED
+    wide = logits[told].float()
+    chosen = wide.gather(-1, labels[told].unsqueeze(-1)).squeeze(-1)
+    highest = wide.amax(-1, keepdim=True)
+    totals = wide.sub_(highest).exp_().sum(-1).log() + highest.squeeze(-1)
+    return float((totals - chosen).sum()) / math.log(2)
 
 
 class Asked:
