@@ -225,10 +225,10 @@ def champion(desk: Desk) -> Table:
         return table
     e = entry.payload["evaluation"]
     table.add_row("version", str(entry.payload["champion_version"]), str(entry.payload["version"]))
-    rows = {"new text, bits per byte": "new_bits", "old text, bits per byte": "old_bits",
+    rows = {"new text, bits per byte": "new", "old text, bits per byte": "old",
             "answers from passages, token F1": "f1"}  # fmt: skip
-    for name, key in rows.items():
-        table.add_row(name, f"{e[f'champion_{key}']:.3f}", f"{e[f'challenger_{key}']:.3f}")
+    for name, measure in rows.items():
+        table.add_row(name, *(f"{e[measure][who]:.3f}" for who in ("champion", "challenger")))
     table.add_row("training and weighing, seconds", "", f"{entry.payload['seconds']:.0f}")
     table.add_row("promoted", "", "yes" if entry.payload["promote"] else "no")
     return table

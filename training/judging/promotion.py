@@ -13,9 +13,9 @@ from training.weighing import Change, Choice, Evaluation, Interval, Verdict
 class PromotionPolicy:
     """The margins that decide. Bits are relative changes (0.01 is 1 %), all else is absolute.
 
-    A gain counts if its whole interval lies beyond zero and its mean reaches its margin. A loss is
-    ruled out if the whole interval lies within its margin (non-inferiority): "no proof of harm" is
-    not enough.
+    Learning counts if its whole interval lies beyond its margin, a gain in answers if its interval
+    lies over zero and its mean reaches its margin. A loss is ruled out if the whole interval lies
+    within its margin (non-inferiority): "no proof of harm" is not enough.
     """
 
     # Two adapters that differ in nothing but the seed differ by 0.1-0.5 % in bits per byte.
@@ -214,7 +214,7 @@ def _gains(evaluation: Evaluation, policy: PromotionPolicy, *, first: bool) -> I
             yield _Gain(text, answers.mean / policy.answer_margin)
         return
     learning = evaluation.learning
-    if learning.rows and _sure(learning.change, policy.learning_margin, sign=-1):
+    if learning.rows and learning.change.high < -policy.learning_margin:
         text = f"learnt what changed, new minus old text {_told(learning, relative=True)}"
         yield _Gain(text, -learning.change.mean / policy.learning_margin)
     beyond, fresh = evaluation.answer_learning, evaluation.fresh_f1
@@ -230,10 +230,9 @@ def _answers_decide(evaluation: Evaluation, *, first: bool) -> bool:
     return first or not (evaluation.learning.rows or evaluation.answer_learning.rows)
 
 
-def _sure(interval: Interval, margin: float, *, sign: int = 1) -> bool:
-    """Return True if the whole interval lies beyond zero and its mean reaches the margin."""
-    nearest = interval.low if sign > 0 else -interval.high
-    return nearest > 0 and sign * interval.mean >= margin
+def _sure(interval: Interval, margin: float) -> bool:
+    """Return True if the whole interval lies over zero and its mean reaches the margin."""
+    return interval.low > 0 and interval.mean >= margin
 
 
 def _gain_words(gains: Sequence[_Gain], evaluation: Evaluation, *, first: bool) -> str:
