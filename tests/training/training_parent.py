@@ -1,5 +1,6 @@
 """A process that waits for a training: `python -m tests.training.training_parent JOB`."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -19,4 +20,6 @@ def tell(_: TrainingStep) -> None:
 
 
 if __name__ == "__main__":
+    # A shell's background job ignores Ctrl-C, and so does whatever it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     train(read_job(Path(sys.argv[1])), Listeners(on_step=tell))
