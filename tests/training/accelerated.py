@@ -50,6 +50,7 @@ def told(folder: Path) -> dict[str, list[float]]:
 
 
 if __name__ == "__main__":
-    answer = told(Path(sys.argv[1]))
-    if Team().speaks:
+    answer, team = told(Path(sys.argv[1])), Team()
+    if team.speaks:
         Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
+    team.part()

@@ -93,3 +93,11 @@ class Team:
     def wait(self) -> None:
         """Return when every process has come this far."""
         self._accelerator.wait_for_everyone()
+
+    def part(self) -> None:
+        """Leave the others once all have come this far: the last thing a process does.
+
+        Without it gloo's threads still listen while Python ends, and now and then abort it.
+        """
+        self.wait()
+        self._accelerator.end_training()

@@ -59,8 +59,10 @@ def _train(job: Job, say: Callable[[Word], None]) -> None:
         on_sample=say,
         on_notice=lambda text: say(Notice(text)),
     )
-    if Team().speaks:
+    team = Team()
+    if team.speaks:
         say(Finished(adapter.digest))
+    team.part()
 
 
 def _speaker() -> Callable[[Word], None]:
