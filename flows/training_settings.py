@@ -43,7 +43,7 @@ class Training(Table):
     replay_share: Share | None = None
     answer_share: Share | None = None
     correction_share: Share | None = None
-    refusal_share: Share = _CONFIG.refusal_share
+    refusal_share: Share | None = None
     chat: Path | None = None
     chat_share: Share = 0.1
     packing: bool | None = _CONFIG.packing
@@ -88,7 +88,7 @@ class Training(Table):
         `first` says that it begins with a fresh adapter. What the settings give is for every run;
         else a first adapter learns to answer, and a later one, more slowly, what is new.
         """
-        by_start = {*_SHARES, "learning_rate"}
+        by_start = {*_SHARES, "learning_rate", "refusal_share"}
         own = {field.name for field in fields(FinetuneConfig)} - {*by_start, "holdout_salt"}
         chat_share = 0.0 if self.chat is None else self.chat_share
         told = FinetuneConfig(**{**self.model_dump(include=own), "chat_share": chat_share})

@@ -32,7 +32,6 @@ def test_every_setting_is_described(title: str, table: type[Training | Promotion
         ("samples", "2"),
         ("seed", "17"),
         ("checkpoint_share", "0.1"),
-        ("refusal_share", "0.2"),
         ("epochs", "3"),
         ("start", '"champion"'),
     ],

@@ -150,8 +150,8 @@ def test_shares_that_are_given_are_for_every_run(tmp_path: Path):
     training = kb(tmp_path, text)
 
     first, later = (training.finetune_config(first=first) for first in (True, False))
-    assert first == replace(later, learning_rate=FIRST.learning_rate)
-    assert later.learning_rate == LATER.learning_rate
+    assert first == replace(later, learning_rate=FIRST.learning_rate, refusal_share=FIRST.refusal)
+    assert (later.learning_rate, later.refusal_share) == (LATER.learning_rate, LATER.refusal)
 
 
 def test_a_learning_rate_that_is_given_is_for_every_run(tmp_path: Path):

@@ -36,6 +36,8 @@ HELD_OF_A_DOCUMENT, OTHERS_OF_A_DOCUMENT = 5, 3
 HELD_CHARACTERS = 520
 # Of the held-out questions: the rest says whether all else is still answered.
 CORRECTIONS_SHARE = 0.4
+# Likewise those without an answer, whatever is trained on: two recipes are weighed on the same.
+HELD_REFUSALS_SHARE = 0.20
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ def _holdout_answers(
     # As long and as many as a search returns, so that the weighing is like the serving.
     rows = AnswerRows(chunks, config, passage_characters=(600, 900), passages=(3, 4))
     count = config.holdout_answer_rows
-    refusals = round(config.refusal_share * count)
+    refusals = round(HELD_REFUSALS_SHARE * count)
     gone = [fact for fact in facts if fact.removed][:refusals]
     told = [fact for fact in facts if not fact.removed or fact in gone]
     corrections = list(rows.of_facts(_facts_in_turns(told, 0)))[: int(CORRECTIONS_SHARE * count)]
