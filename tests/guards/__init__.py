@@ -1,0 +1,1 @@
+"""Guards switched off one by one: each has a test that notices."""
