@@ -259,7 +259,7 @@ def test_the_settings_have_the_records_own_defaults(table, record):
 
     # Shares of a training's budget depend on where it starts: a test of their own says so.
     by_start = {"difference_share", "replay_share", "answer_share", "correction_share"}
-    by_start |= {"learning_rate"}
+    by_start |= {"learning_rate", "refusal_share"}
     by_start.add("chat_share")  # of no conversations there is no share
     shared = known.keys() & table.model_fields.keys() - by_start
 
