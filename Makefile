@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` runs the whole job, `make test` runs every check.
-.PHONY: demo test setup up bench fix lint clean
+.PHONY: demo test soak setup up bench fix lint clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -19,6 +19,10 @@ demo: .venv/ready
 
 test: .venv/ready lint
 	$(BIN)/python -m pytest
+
+# Scheduled checks for weeks, in an hour: make soak CHECKS=5000 for longer.
+soak: .venv/ready
+	$(BIN)/python -m tests.faults.soak $(CHECKS)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -1,7 +1,4 @@
-"""A run that waits for a person: suspended, with a form that shows the evidence.
-
-One of three files that know Prefect.
-"""
+"""A run that waits for a person: suspended with a form that shows the evidence, then promoting."""
 
 from __future__ import annotations
 
@@ -10,9 +7,15 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
+from flows import timeline
 from flows.desk import Desk
 from flows.evidence import DIGITS, Evidence
+from flows.promote import promote as promote_version
+from flows.promote import reason_of
 from flows.promotion_rendering import evidence_markdown
+from flows.promotions import person
+from flows.release import Published
+from flows.task_steps import as_task
 
 _KIND = "approval"
 
@@ -44,3 +47,18 @@ def ask(desk: Desk, shown: Evidence) -> Approval:
     desk.journal.append(desk.name, _KIND, payload, time=desk.now, key=str(runtime.flow_run.id))
     form = Approval.with_initial_data(description=evidence_markdown(shown))
     return suspend_flow_run(wait_for_input=form, key=shown.digest[:DIGITS])
+
+
+def promote(desk: Desk, shown: Evidence, *, evidence: str, by: str) -> Published:
+    """Promote on evidence that a person named, and leave it in Prefect's timeline."""
+    published = promote_version(
+        desk,
+        as_task,
+        version=shown.version,
+        expected=shown.champion,
+        actor=person(by),
+        why=reason_of(shown),
+        evidence=evidence,
+    )
+    timeline.leave_publication("promotion", desk.name, published)
+    return published

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from flows.desk import Desk
 from flows.release import Published
 from flows.search import search
+from flows.standby import with_a_whole_model
 from flows.steps import Perform
 from retrieval.filters import Filters
 from retrieval.records import Hit
 from training.answering import Answerer
+from training.errors import ModelCorruptError
 from training.records import Passage
 
 
@@ -36,7 +38,13 @@ def ask(
     """Answer from the nearest chunks with the release's own model, and say which it used."""
     published, hits = search(desk, question, perform, limit=limit, as_of=as_of, filters=filters)
     release = published.release
-    version = desk.registry.version(release.model_name, release.model_version)
+    try:
+        version = desk.registry.version(release.model_name, release.model_version)
+    except ModelCorruptError as error:
+        if as_of is not None:
+            raise
+        earlier = with_a_whole_model(desk, published, error).release.id
+        return ask(desk, question, perform, limit=limit, as_of=earlier, filters=filters)
     adapter = version.adapter_folder
     answerer = perform("Loading the champion", lambda _: Answerer(desk.base, adapter))
     passages = [Passage(" > ".join((hit.title, *hit.headings[1:])), hit.text) for hit in hits]

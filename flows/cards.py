@@ -14,6 +14,7 @@ from monitors.decision.reasons import figure
 from monitors.records import Decision, DriftReport, Signal, Triage
 from monitors.wording import percent, printable
 
+_LINKED = re.compile(r"(\b(?:https?|ftp|mailto)(?=:)|\bwww(?=\.))(.)", re.IGNORECASE)
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 _SHOWN = 10
 _EDITS = 5
@@ -27,7 +28,9 @@ def escape(text: str) -> str:
     >>> escape("<b>a_b</b>")
     '&lt;b&gt;a\\_b&lt;/b&gt;'
     """
-    return _SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False))
+    plain = _SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False))
+    # Many renderers make a link of a bare address, and none of one that is spelt so.
+    return _LINKED.sub(lambda found: f"{found[1]}&#{ord(found[2])};", plain)
 
 
 def check_title(check: Check) -> str:

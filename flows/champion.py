@@ -7,11 +7,15 @@ killed before it moved it) and is moved, or was confirmed before and moved by a 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from contextlib import suppress
 from dataclasses import replace
 
+from flows import telling
 from flows.desk import Desk
+from flows.erasures import taint_of
+from flows.failpoints import reach
 from flows.journal import Fence
 from flows.model_cards import base_card
 from flows.promotions import ALIAS, Attempt, Outcome, frozen, refuse, withdrawn
@@ -30,6 +34,7 @@ def first_champion(desk: Desk, snapshot: str) -> ModelVersion:
     if registered is not None:
         return registered
     base = desk.base
+    key = hashlib.sha256(f"{base.digest} {snapshot}".encode()).hexdigest()[:16]
     with desk.tracker.model_run(f"base model, {desk.now:%Y-%m-%d %H:%M}", desk.now) as run:
         version = desk.registry.register(
             name=desk.model_name,
@@ -42,7 +47,9 @@ def first_champion(desk: Desk, snapshot: str) -> ModelVersion:
             evaluation=None,
             verdict=None,
             card=base_card(desk.name, base, snapshot),
+            key=key,
         )
+    reach("champion.registered")
     move_alias(desk, version.version, expected=None)
     return version
 
@@ -64,7 +71,9 @@ def move_alias(desk: Desk, version: int, *, expected: int | None) -> None:
     Raises AliasMovedError if it is not where it is expected (None: nowhere).
     """
     desk.registry.point(desk.model_name, CHAMPION, version, expected=expected)
+    reach("champion.pointed")
     desk.journal.append(desk.name, "alias", {"version": version}, time=desk.now)
+    reach("champion.confirmed")
 
 
 def reconcile(desk: Desk, fence: Fence) -> Published | None:
@@ -109,6 +118,8 @@ def _objection(desk: Desk, serving: Release, version: int) -> str:
             f"version {version} was withdrawn by {taken_back.actor} ({taken_back.why}); promote it "
             f"with `driftline promote {desk.name} --version {version}`"
         )
+    if taint := taint_of(desk.journal, desk.name, version):
+        return f"version {version} was trained on a document that {taint.actor} had erased"
     if freeze := frozen(desk.journal, desk.name):
         return (
             f"{desk.name!r} was frozen by {freeze.actor} ({freeze.why}); let it go on with "
@@ -127,6 +138,7 @@ def _put_back(desk: Desk, fence: Fence, answering: int, pointed: int, objection:
     """Refuse a person's move with a line of history, and set the alias back to what answers."""
     attempt = Attempt(desk.now, ALIAS, Outcome.REFUSED, answering, pointed, objection)
     refuse(desk.journal, desk.name, attempt, objection, fence=fence)
+    reach("champion.objected")
     told = "The alias %r of %r was moved in MLflow by hand and set back to version %d: %s"
     _log.warning(told, CHAMPION, desk.model_name, answering, objection)
     move_alias(desk, answering, expected=pointed)
@@ -149,6 +161,8 @@ def _follow(desk: Desk, fence: Fence, serving: Published, aliased: ModelVersion)
         fence=fence,
         expected_version=before,
         beside=[attempt.line],
+        errands=telling.of_promotion(desk, release, attempt),
     )
+    reach("champion.followed")
     desk.journal.append(desk.name, "alias", {"version": aliased.version}, time=desk.now)
     return published

@@ -6,7 +6,9 @@ A command's module is imported when that command runs, so that `driftline --help
 from __future__ import annotations
 
 import importlib
+import io
 import json
+import os
 import sys
 import tempfile
 import traceback
@@ -15,6 +17,7 @@ from pathlib import Path
 import click
 
 from flows.errors import EXIT_OF_CODE, Exit, FlowError
+from flows.redaction import redacted
 from retrieval.errors import RetrievalError
 from training.errors import TrainingError
 
@@ -35,9 +38,17 @@ COMMANDS = {
     "resume": ("promotion", "Let refreshes publish again after a rollback."),
     "search": ("search", "Find chunks."),
     "ask": ("ask", "Answer a question from the documents, with citations."),
-    "status": ("history", "Show what answers now."),
-    "history": ("history", "Show every release, newest last."),
-    "up": ("setup", "Start the Prefect server, MLflow and workers."),
+    "status": ("status", "Show what answers now, how fresh and how stale it is."),
+    "history": ("history", "Show every release, newest last; or verify the whole journal."),
+    "audit": ("audit", "Write or check the evidence of a period."),
+    "metrics": ("metrics", "Print the figures of status for Prometheus."),
+    "notify": ("notify", "Try out who is told, or deliver what waits."),
+    "forget": ("forget", "Erase documents from every place, and prove it."),
+    "failpoints": ("failpoints", "List the places where a run can be stopped to rehearse."),
+    "deploy": ("deploy", "Put deployments and schedules on a Prefect server."),
+    "verify": ("verify", "Look for damage; have what is whole answer."),
+    "doctor": ("doctor", "Examine the machine, the settings and what they name."),
+    "up": ("setup", "Start the Prefect server, MLflow and a runner."),
 }
 
 
@@ -98,6 +109,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _tell(code: str, message: str, status: Exit, as_json: bool) -> int:  # noqa: FBT001
+    message = redacted(message, os.environ)
     if as_json:
         click.echo(json.dumps({"error": {"code": code, "message": message}}))
     click.echo(f"{code}: {message}", err=True)
@@ -109,7 +121,9 @@ def _unexpected(error: Exception) -> str:
     with tempfile.NamedTemporaryFile(
         "w", prefix="driftline-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        traceback.print_exception(error, file=log)
+        told = io.StringIO()
+        traceback.print_exception(error, file=told)
+        log.write(redacted(told.getvalue(), os.environ))
     summary = str(error).strip().splitlines()[0] if str(error).strip() else ""
     return (
         f"{type(error).__name__}: {summary} What answered before still answers. "

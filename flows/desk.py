@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,19 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.embedder import open_embedder
+from flows.erasures import denylist
 from flows.errors import NoReleaseError
 from flows.journal import Journal, open_journal
 from flows.model_places import locate
+from flows.quarantine import keeper_of
 from flows.release import Published
 from flows.settings import Kb, Settings
 from flows.sources import feeds_of
 from flows.tracking import Tracker
 from retrieval.scan_cache import ScanCache
 from retrieval.sources import Closable, Feed
+from retrieval.sources.denied import without_denied
 from training.records import BaseModel
 
 if TYPE_CHECKING:
     from retrieval.embedders import Embedder
+    from retrieval.fan_out import FanOut
     from retrieval.parsing_process import Parser
     from retrieval.store import Index
     from retrieval.vector_journal import VectorJournal
@@ -40,7 +45,8 @@ class Desk:
 
     lancedb, torch and peft take seconds to import, and `driftline status` needs none of them.
 
-    `now` is the run's only clock: the scheduled time where there is a schedule.
+    `now` is the run's only clock: the scheduled time where there is a schedule. `page` is where
+    people see this run, "" where it has no page.
     """
 
     settings: Settings
@@ -48,13 +54,15 @@ class Desk:
     kb: Kb
     journal: Journal
     now: datetime
+    page: str = ""
 
     @cached_property
     def index(self) -> Index:
         """The chunk table, every version of it."""
         from retrieval.store import Index
 
-        return Index(self.settings.home_folder / "index", self.name)
+        keeper = keeper_of(self.journal, self.name, self.now)
+        return Index(self.settings.home_folder / "index", self.name, keeper=keeper)
 
     @cached_property
     def scan_cache(self) -> ScanCache:
@@ -70,8 +78,9 @@ class Desk:
 
     @cached_property
     def feeds(self) -> tuple[Feed, ...]:
-        """Where the documents come from."""
-        return feeds_of(self.settings, self.kb, folder=self.folder, cache=self.scan_cache)
+        """Where the documents come from, without those that were erased."""
+        feeds = feeds_of(self.settings, self.kb, folder=self.folder, cache=self.scan_cache)
+        return without_denied(feeds, lambda: denylist(self.journal, self.name))
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -124,6 +133,26 @@ class Desk:
 
         return Parser()
 
+    @cached_property
+    def fan_out(self) -> FanOut | None:
+        """Who parses and embeds instead of this process, as [scale] says; in a flow alone."""
+        scale = self.settings.scale
+        # Whoever runs in a flow has imported Prefect already: the command line need not, to ask.
+        if scale is None or "prefect.context" not in sys.modules:
+            return None
+        from flows.fan_out import fan_out_of, within_a_flow
+        from retrieval.fan_out_worker import Tools
+
+        if not within_a_flow():
+            return None
+        tools = Tools(self.embedder, self.parser.parse_body)
+        opened = fan_out_of(self.settings, scale, self.folder / "fan-out", tools)
+        return self._opened.enter_context(opened)
+
+    @cached_property
+    def _opened(self) -> ExitStack:
+        return ExitStack()
+
     def at(self, now: datetime) -> Desk:
         """Return this desk at another time, sharing what a refresh works with; close this one."""
         later = replace(self, now=now)
@@ -132,6 +161,8 @@ class Desk:
 
     def close(self) -> None:
         """End what was started, and only that."""
+        if "_opened" in vars(self):
+            self._opened.close()
         for feed in vars(self).get("feeds", ()):
             if isinstance(feed.source, Closable):
                 feed.source.close()
@@ -150,11 +181,13 @@ class Desk:
 
 
 @contextmanager
-def open_desk(settings: Settings, name: str, *, now: datetime | None = None) -> Iterator[Desk]:
+def open_desk(
+    settings: Settings, name: str, *, now: datetime | None = None, page: str = ""
+) -> Iterator[Desk]:
     """Open the journal and yield the desk of one knowledge base."""
     kb = settings.knowledge_base(name)
     with (
-        open_journal(settings.journal_url) as journal,
-        closing(Desk(settings, name, kb, journal, now or datetime.now(UTC))) as desk,
+        open_journal(settings.journal_url, head=settings.journal_head) as journal,
+        closing(Desk(settings, name, kb, journal, now or datetime.now(UTC), page)) as desk,
     ):
         yield desk

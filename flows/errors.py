@@ -7,12 +7,21 @@ FlowError
 ├── LostLeaseError      LEASE_LOST
 ├── NoReleaseError      NO_RELEASE
 ├── NewerJournalError   JOURNAL_NEWER
+├── JournalUnavailableError JOURNAL_UNAVAILABLE
+├── JournalCorruptError JOURNAL_CORRUPT
+├── ArchiveCorruptError ARCHIVE_CORRUPT
 ├── PromoteConflictError PROMOTE_CONFLICT
 ├── NoEvidenceError     NO_EVIDENCE
 ├── EvidenceMismatchError EVIDENCE_CHANGED
 ├── WithdrawnError      WITHDRAWN
 ├── FrozenError         FROZEN
 ├── ModelNotFoundError  PACKAGE_MISSING
+├── NothingWholeError   NOTHING_WHOLE
+├── TaintedError        TAINTED
+├── NothingToForgetError NOTHING_TO_FORGET
+├── ErasureIncompleteError ERASURE_INCOMPLETE
+├── SubjectChangedError SUBJECT_CHANGED
+├── UndeliveredError    UNDELIVERED
 ├── PortTakenError      PORT_TAKEN
 └── ServerError         SERVER_FAILED
 """
@@ -76,6 +85,24 @@ class NewerJournalError(FlowError):
     code = "JOURNAL_NEWER"
 
 
+class JournalUnavailableError(FlowError):
+    """The journal's database is locked, cannot be reached, or takes no writes."""
+
+    code = "JOURNAL_UNAVAILABLE"
+
+
+class JournalCorruptError(FlowError):
+    """The journal cannot be read, or an entry of it is not as it was written."""
+
+    code = "JOURNAL_CORRUPT"
+
+
+class ArchiveCorruptError(FlowError):
+    """An archive of evidence is not what was exported."""
+
+    code = "ARCHIVE_CORRUPT"
+
+
 class PromoteConflictError(FlowError):
     """The champion changed while its challenger was being weighed."""
 
@@ -112,6 +139,42 @@ class ModelNotFoundError(FlowError):
     code = "PACKAGE_MISSING"
 
 
+class NothingWholeError(FlowError):
+    """What answers is damaged, and nothing that answered before is whole."""
+
+    code = "NOTHING_WHOLE"
+
+
+class TaintedError(FlowError):
+    """A version was trained on an erased document; nobody promotes it or goes back to it."""
+
+    code = "TAINTED"
+
+
+class NothingToForgetError(FlowError):
+    """No version of the index ever had that document, or no document holds that text."""
+
+    code = "NOTHING_TO_FORGET"
+
+
+class ErasureIncompleteError(FlowError):
+    """A place cannot be rewritten now; what was erased stays erased, and the rest waits."""
+
+    code = "ERASURE_INCOMPLETE"
+
+
+class SubjectChangedError(FlowError):
+    """The documents that were accepted for erasure are not those that hold the text now."""
+
+    code = "SUBJECT_CHANGED"
+
+
+class UndeliveredError(FlowError):
+    """A message, an event or a request was not taken; it waits in the outbox and is tried again."""
+
+    code = "UNDELIVERED"
+
+
 class PortTakenError(FlowError):
     """A server cannot start because something else listens on its port."""
 
@@ -134,6 +197,7 @@ EXIT_OF_CODE = {
     "EMBEDDER_MISSING": Exit.SETTINGS,
     "FULL_REBUILD_NEEDED": Exit.BLOCKED,
     "PORT_TAKEN": Exit.SETTINGS,
+    "WORKER_MISMATCH": Exit.SETTINGS,
     "JOURNAL_NEWER": Exit.SETTINGS,
     "BUSY": Exit.BUSY,
     "LEASE_LOST": Exit.BUSY,
@@ -150,6 +214,11 @@ EXIT_OF_CODE = {
     "EVIDENCE_CHANGED": Exit.BLOCKED,
     "WITHDRAWN": Exit.BLOCKED,
     "FROZEN": Exit.BLOCKED,
+    "TAINTED": Exit.BLOCKED,
+    "SUBJECT_CHANGED": Exit.BLOCKED,
+    "NOTHING_WHOLE": Exit.CORRUPT,
     "INDEX_CORRUPT": Exit.CORRUPT,
+    "JOURNAL_CORRUPT": Exit.CORRUPT,
+    "ARCHIVE_CORRUPT": Exit.CORRUPT,
     "MODEL_CORRUPT": Exit.CORRUPT,
 }

@@ -25,6 +25,27 @@ _HEAD = """\
 
 [mlflow]
 # tracking_uri = "http://127.0.0.1:5000"   # default: a SQLite file in `home`
+
+[schedule]                                 # minute, hour, day of the month, month, day of the week
+# monitor = "0 * * * *"                    # or "never": read the documents, measure, decide
+# maintain = "30 3 * * *"                  # keep the index small
+# verify = "15 4 * * 0"                    # look for damage
+# timezone = "UTC"                         # such as "Europe/Berlin"
+
+[servers]                                  # of `driftline up`; on this machine alone
+# prefect_port = 4200
+# mlflow_port = 5000
+
+[notify]                                   # whom to tell; with no target nobody is told anything
+# kinds = ["watch", "retrain", "blocked", "approval", "promoted", "rejected", "rollback",
+#          "frozen", "failed"]
+# quiet_hours = "22:00-06:00"              # what happens then is told after
+# digest = "08:00"                         # one message a day instead
+# time_zone = "UTC"
+
+#[notify.targets.team]                     # a name of your own; several are fine
+#url_file = "team.url"                     # holds a URL of apprise: mailto://…, slack://…, json://…
+#url_variable = "TEAM_URL"                 # ... or this environment variable does
 """
 
 _KB = """

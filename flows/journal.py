@@ -1,42 +1,38 @@
-"""What happened: an append-only, hash-chained table, and the leases.
+"""What happened: an append-only, hash-chained table, the leases, and what is still to be told.
 
 The journal is the truth about what answers. An entry is written in one transaction that also
-checks the writer's fence, so a run that lost its lease can publish nothing.
+checks the writer's fence, so a run that lost its lease can publish nothing. The chain, the leases
+and the outbox have a file each; this is the door to all three.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from flows import journal_chain as chain
+from flows import journal_leases as leases
+from flows import journal_outbox as outbox
 from flows import journal_tables as tables
-from flows.errors import LostLeaseError, NewerJournalError, PromoteConflictError
+from flows.errors import FlowError, PromoteConflictError
+from flows.journal_chain import Chain, Entry
+from flows.journal_database import Database
+from flows.journal_formats import bring_up_to_date
+from flows.journal_head import Head, note_head, read_head
+from flows.journal_leases import Fence, LeaseRow
+from flows.journal_outbox import DueErrand, Errand
+from flows.journal_redaction import REDACTION, Rewrite, rewrite_payloads
 from flows.release import Published, Release
 
-FORMAT = 1
+__all__ = ["DueErrand", "Entry", "Errand", "Fence", "Journal", "LeaseRow", "Line", "open_journal"]
+
 _PUBLICATION = "release"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the journal. `key` makes an entry findable by what it is about."""
-
-    sequence: int
-    time: datetime
-    kb: str
-    kind: str
-    key: str
-    payload: dict[str, Any] = field(hash=False)
-    previous: str
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,46 +44,26 @@ class Line:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """The right to write under a lease: valid as long as the lease's epoch is still this one."""
-
-    name: str
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseRow:
-    """A lease as stored. `holder` is "" when free; `renewed` is seconds since 1970, UTC."""
-
-    name: str
-    epoch: int
-    holder: str
-    renewed: float
-
-
 class Journal:
-    """The journal behind one database URL; created on first write, safe for several processes."""
+    """The journal behind one database URL; created on first use, safe for several processes.
 
-    def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(url, connect_args=tables.connect_arguments(url))
-        if self._engine.dialect.name == "sqlite":
-            tables.prepare_sqlite(self._engine)
-        with self._writing() as connection:
-            tables.metadata.create_all(connection)
-            version = connection.scalar(sa.select(tables.formats.c.version))
-            if version is None:
-                connection.execute(tables.formats.insert().values(version=FORMAT))
-            elif version > FORMAT:
-                msg = (
-                    f"The journal has format {version}, this Driftline knows {FORMAT}. "
-                    "Nothing was written; install the newer Driftline that wrote it."
-                )
-                raise NewerJournalError(msg)
+    The newest entry is noted in the file `head` too; by default in one beside a SQLite database.
+    Whatever reads or writes raises JournalUnavailableError where the database cannot be used.
+    """
+
+    def __init__(self, url: str, *, head: Path | None = None) -> None:
+        self._database = Database(url)
+        try:
+            bring_up_to_date(self._database)
+        except FlowError:
+            self._database.close()
+            raise
+        file = self._database.file
+        self._head = file.with_suffix(".head") if head is None and file is not None else head
 
     def close(self) -> None:
         """Let go of the database."""
-        self._engine.dispose()
+        self._database.close()
 
     def append(
         self,
@@ -98,10 +74,17 @@ class Journal:
         time: datetime,
         key: str = "",
         fence: Fence | None = None,
+        errands: Sequence[Errand] = (),
     ) -> Entry:
-        """Write one entry durably; raise LostLeaseError if the fence is no longer valid."""
-        with self._writing() as connection:
-            return _append(connection, kb, kind, payload, time=time, key=key, fence=fence)
+        """Write one entry durably, and its errands with it, all or nothing.
+
+        Raises LostLeaseError if the fence is no longer valid.
+        """
+        line = Line(kind, payload, key)
+        with self._appending(fence) as connection:
+            entry = _append(connection, kb, line, time)
+            outbox.put(connection, kb, errands, time=time)
+        return entry
 
     def publish(
         self,
@@ -113,16 +96,18 @@ class Journal:
         fence: Fence,
         expected_version: int | None,
         beside: Sequence[Line] = (),
+        errands: Sequence[Errand] = (),
     ) -> Published:
         """Make a release the one that answers, if the champion is still the expected version.
 
         `expected_version` is the model version that serves now, None for a first release. The
         check and the write are one transaction: of two promotions one wins, the other is told.
-        What is to be written `beside` the release is in that transaction too.
+        What is to be written `beside` the release is in that transaction too, with its errands.
         """
-        with self._writing() as connection:
-            row = connection.execute(_select(release.kb, _PUBLICATION).limit(1)).first()
-            serving = _published(_entry(row)).release if row else None
+        payload = {"kind": kind, "reason": reason, "release": asdict(release)}
+        with self._appending(fence) as connection:
+            row = connection.execute(chain.select(release.kb, _PUBLICATION).limit(1)).first()
+            serving = _published(chain.entry(row)).release if row else None
             found = serving.model_version if serving else None
             if found != expected_version:
                 msg = (
@@ -130,26 +115,10 @@ class Journal:
                     f"not {expected_version} as when this work began. Run it again."
                 )
                 raise PromoteConflictError(msg)
-            payload = {"kind": kind, "reason": reason, "release": asdict(release)}
-            entry = _append(
-                connection,
-                release.kb,
-                _PUBLICATION,
-                payload,
-                time=time,
-                key=release.id,
-                fence=fence,
-            )
+            entry = _append(connection, release.kb, Line(_PUBLICATION, payload, release.id), time)
             for line in beside:
-                _append(
-                    connection,
-                    release.kb,
-                    line.kind,
-                    line.payload,
-                    time=time,
-                    key=line.key,
-                    fence=fence,
-                )
+                _append(connection, release.kb, line, time)
+            outbox.put(connection, release.kb, errands, time=time)
         return _published(entry)
 
     def serving(self, kb: str) -> Published | None:
@@ -170,166 +139,142 @@ class Journal:
         self, kb: str, kind: str, *, key: str | None = None, newest: int | None = None
     ) -> tuple[Entry, ...]:
         """Return the entries of one kind, or the `newest` so many of them, newest last."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(_select(kb, kind, key).limit(newest)).all()
-        return tuple(_entry(row) for row in reversed(rows))
+        with self._database.reading() as connection:
+            rows = connection.execute(chain.select(kb, kind, key).limit(newest)).all()
+        return tuple(chain.entry(row) for row in reversed(rows))
 
     def last(self, kb: str, kind: str, *, key: str | None = None) -> Entry | None:
         """Return the newest entry of one kind, None if there is none."""
-        with self._engine.connect() as connection:
-            row = connection.execute(_select(kb, kind, key).limit(1)).first()
-        return _entry(row) if row else None
+        with self._database.reading() as connection:
+            row = connection.execute(chain.select(kb, kind, key).limit(1)).first()
+        return chain.entry(row) if row else None
 
     def count(self, kb: str, kind: str, *, after: int = 0) -> int:
         """Return how many entries of one kind there are after a sequence number."""
         of_kind = (tables.entries.c.kb == kb) & (tables.entries.c.kind == kind)
         matching = sa.select(sa.func.count()).where(of_kind, tables.entries.c.sequence > after)
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return int(connection.scalar(matching) or 0)
 
+    def redact(
+        self, kb: str, rewrite: Rewrite, *, actor: str, why: str, time: datetime, fence: Fence
+    ) -> int:
+        """Rewrite payloads of a knowledge base's entries, vouched for by an entry that says so.
+
+        Errands that wait are rewritten with them. Returns how many entries were rewritten; raises
+        LostLeaseError.
+        """
+        with self._appending(fence) as connection:
+            outbox.rewrite_waiting(connection, kb, rewrite)
+            changed = rewrite_payloads(connection, kb, rewrite, chain.digest_of)
+            if changed:
+                payload = {"entries": changed, "actor": actor, "why": why}
+                _append(connection, kb, Line(REDACTION, payload), time)
+        return len(changed)
+
+    def verify(self, known: Head | None = None) -> Chain:
+        """Read the whole chain, and return what it is and the first entry that is not right.
+
+        It is compared with the entry that was noted outside of the database, and with a `known`
+        one that a person noted.
+        """
+        # Before the chain is read: what is written meanwhile comes after it.
+        noted = read_head(self._head) if self._head is not None else None
+        newest = max((head for head in (noted, known) if head), key=_sequence, default=None)
+        with self._database.reading(whole=True) as connection:
+            found = chain.verify(connection, newest)
+            if found.fault is None and known is not None and known != newest:
+                found = chain.verify(connection, known)
+        return found
+
     def first_broken(self) -> int | None:
-        """Return the sequence of the first entry that was changed or lost, None if all hold."""
-        previous, expected = "", 1
-        with self._engine.connect() as connection:
-            for row in connection.execute(
-                sa.select(tables.entries).order_by(tables.entries.c.sequence)
-            ):
-                # The raw row: an entry that was changed may no longer be readable as one.
-                stored = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-                intact = (stored["sequence"], stored["previous"]) == (expected, previous)
-                if not intact or stored["digest"] != _digest(stored):
-                    return expected
-                previous, expected = stored["digest"], expected + 1
-        return None
+        """Return the sequence of the first entry that was changed or lost, None if all hold.
+
+        An entry that was rewritten holds if it is what a later `redaction` entry says.
+        """
+        fault = self.verify().fault
+        return fault.sequence if fault else None
+
+    def rows(self) -> tuple[dict[str, Any], ...]:
+        """Return every row of the chain as stored, in order, for what checks it elsewhere."""
+        with self._database.reading() as connection:
+            return tuple(chain.raw_rows(connection))
+
+    def due(self, kinds: Collection[str], now: datetime) -> tuple[DueErrand, ...]:
+        """Return the errands of these kinds that are to be tried now, the oldest first."""
+        with self._database.reading() as connection:
+            return outbox.waiting(connection, kinds=kinds, now=now)
+
+    def waiting(self) -> tuple[DueErrand, ...]:
+        """Return every errand that is not done, due or not, the oldest first."""
+        with self._database.reading() as connection:
+            return outbox.waiting(connection)
+
+    def settle(self, errand: Errand, now: datetime) -> None:
+        """Write down that an errand is done; it never becomes due again."""
+        with self._database.writing() as connection:
+            outbox.settle(connection, errand, now=now)
+
+    def postpone(self, errand: Errand, until: datetime, why: str) -> None:
+        """Write down that an attempt failed, why, and when the next one is due."""
+        with self._database.writing() as connection:
+            outbox.postpone(connection, errand, until=until, why=why)
 
     def lease(self, name: str) -> LeaseRow | None:
         """Return a lease as stored, None if nobody ever took it."""
-        with self._engine.connect() as connection:
-            row = connection.execute(
-                sa.select(tables.leases).where(tables.leases.c.name == name)
-            ).first()
-        return LeaseRow(*row) if row else None
+        with self._database.reading() as connection:
+            return leases.stored(connection, name)
 
     def take_lease(
-        self, name: str, *, holder: str, now: float, expected: LeaseRow | None
+        self, name: str, *, holder: str, now: float, expected: LeaseRow | None, ticks: float = 0.0
     ) -> Fence | None:
         """Take a lease if it is still as expected; return None if somebody was quicker."""
-        with self._writing() as connection:
-            row = connection.execute(
-                sa.select(tables.leases).where(tables.leases.c.name == name)
-            ).first()
-            if (LeaseRow(*row) if row else None) != expected:
-                return None
-            epoch = (expected.epoch if expected else 0) + 1
-            values = {"name": name, "epoch": epoch, "holder": holder, "renewed": now}
-            connection.execute(sa.delete(tables.leases).where(tables.leases.c.name == name))
-            connection.execute(tables.leases.insert().values(values))
-        return Fence(name, epoch)
+        with self._database.writing() as connection:
+            return leases.take(
+                connection, name, holder=holder, now=now, ticks=ticks, expected=expected
+            )
 
-    def renew_lease(self, fence: Fence, *, now: float) -> bool:
+    def renew_lease(self, fence: Fence, *, now: float, ticks: float = 0.0) -> bool:
         """Say that the holder is alive; False if the lease is somebody else's by now."""
-        with self._writing() as connection:
-            mine = (tables.leases.c.name == fence.name) & (tables.leases.c.epoch == fence.epoch)
-            result = connection.execute(sa.update(tables.leases).where(mine).values(renewed=now))
-            return bool(result.rowcount)
+        with self._database.writing() as connection:
+            return leases.renew(connection, fence, now=now, ticks=ticks)
 
     def free_lease(self, fence: Fence) -> None:
         """Give a lease back; the epoch stays, so that an old fence never becomes valid again."""
-        with self._writing() as connection:
-            mine = (tables.leases.c.name == fence.name) & (tables.leases.c.epoch == fence.epoch)
-            connection.execute(sa.update(tables.leases).where(mine).values(holder=""))
+        with self._database.writing() as connection:
+            leases.free(connection, fence)
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        """One write transaction; on SQLite it takes the write lock at once, never later."""
-        with self._engine.connect() as connection, connection.begin():
-            if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def _appending(self, fence: Fence | None) -> Iterator[sa.Connection]:
+        """One write transaction under a lease; what it made the newest entry is noted after it."""
+        with self._database.writing() as connection:
+            if fence is not None:
+                leases.check(connection, fence)
+            noted = read_head(self._head) if self._head is not None else None
+            follows = noted is None or chain.holds(connection, noted)
             yield connection
+            newest = chain.head(connection)
+        # A note that the chain does not hold shows that its end was cut off: it stays.
+        if self._head is not None and newest is not None and follows:
+            note_head(self._head, newest)
 
 
 @contextmanager
-def open_journal(url: str) -> Iterator[Journal]:
+def open_journal(url: str, *, head: Path | None = None) -> Iterator[Journal]:
     """Yield the journal and let go of its database at the end."""
-    folder = sa.make_url(url).database if url.startswith("sqlite") else None
-    if folder:
-        Path(folder).parent.mkdir(parents=True, exist_ok=True)
-    journal = Journal(url)
+    journal = Journal(url, head=head)
     try:
         yield journal
     finally:
         journal.close()
 
 
-def _append(
-    connection: sa.Connection,
-    kb: str,
-    kind: str,
-    payload: dict[str, Any],
-    *,
-    time: datetime,
-    key: str,
-    fence: Fence | None,
-) -> Entry:
-    if fence is not None:
-        _check(connection, fence)
-    newest = sa.select(tables.entries.c.sequence, tables.entries.c.digest).order_by(
-        tables.entries.c.sequence.desc()
-    )
-    sequence, previous = connection.execute(newest.limit(1)).first() or (0, "")
-    row = {
-        "sequence": sequence + 1,
-        "time": time.astimezone(UTC).isoformat(timespec="seconds"),
-        "kb": kb,
-        "kind": kind,
-        "key": key,
-        "payload": json.dumps(payload, sort_keys=True, default=str),
-        "previous": previous,
-    }
-    row["digest"] = _digest(row)
-    connection.execute(tables.entries.insert().values(row))
-    return _entry_of(row)
+def _append(connection: sa.Connection, kb: str, line: Line, time: datetime) -> Entry:
+    return chain.append(connection, kb, line.kind, line.payload, time=time, key=line.key)
 
 
-def _check(connection: sa.Connection, fence: Fence) -> None:
-    held = sa.select(tables.leases.c.epoch).where(
-        tables.leases.c.name == fence.name, tables.leases.c.holder != ""
-    )
-    epoch = connection.scalar(held)
-    if epoch != fence.epoch:
-        msg = (
-            f"This run lost its lease on {fence.name!r} (epoch {fence.epoch}, now {epoch}), so it "
-            "published nothing. The run that holds it now does the work; nothing is to be done."
-        )
-        raise LostLeaseError(msg)
-
-
-def _digest(row: dict[str, Any]) -> str:
-    names = ("sequence", "time", "kb", "kind", "key", "payload", "previous")
-    return hashlib.sha256(json.dumps([row[name] for name in names]).encode()).hexdigest()
-
-
-def _select(kb: str, kind: str, key: str | None = None) -> sa.Select[Any]:
-    query = sa.select(tables.entries).where(
-        tables.entries.c.kb == kb, tables.entries.c.kind == kind
-    )
-    if key is not None:
-        query = query.where(tables.entries.c.key == key)
-    return query.order_by(tables.entries.c.sequence.desc())
-
-
-def _entry(row: sa.Row[Any]) -> Entry:
-    return _entry_of(dict(row._mapping))  # noqa: SLF001 - SQLAlchemy's public name
-
-
-def _entry_of(row: dict[str, Any]) -> Entry:
-    return Entry(
-        **{
-            **row,
-            "time": datetime.fromisoformat(row["time"]),
-            "payload": json.loads(row["payload"]),
-        }
-    )
+def _sequence(head: Head) -> int:
+    return head.sequence
 
 
 def _published(entry: Entry) -> Published:

@@ -1,12 +1,11 @@
-"""The journal's tables, and how a SQLite database is opened for them."""
+"""The journal's tables, as the newest format has them."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
-_BUSY_SECONDS = 20
+# A database that is shared with MLflow or Prefect has their `alembic_version` in it.
+MIGRATION_TABLE = "driftline_migration"
 
 metadata = sa.MetaData()
 entries = sa.Table(
@@ -29,23 +28,26 @@ leases = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("holder", sa.Text, nullable=False),
     sa.Column("renewed", sa.Float, nullable=False),
+    sa.Column("ticks", sa.Float, nullable=False, server_default="0"),
 )
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("key", sa.String, nullable=False),
+    sa.Column("kb", sa.String, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("time", sa.String, nullable=False),
+    sa.Column("until", sa.String, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("settled", sa.String),
+    sa.UniqueConstraint("kind", "key", name="outbox_once"),
+)
+# What a program reads before anything else: older ones refuse a number that they do not know.
 formats = sa.Table("format", metadata, sa.Column("version", sa.Integer, primary_key=True))
-
-
-def connect_arguments(url: str) -> dict[str, Any]:
-    """Return what the driver is to be told: on SQLite to wait for whoever writes."""
-    return {"timeout": _BUSY_SECONDS} if url.startswith("sqlite") else {}
-
-
-def prepare_sqlite(engine: sa.Engine) -> None:
-    """Make every connection durable, and leave its transactions to the journal."""
-
-    @sa.event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: object) -> None:
-        # The driver must not open transactions by itself: the journal does, with the write lock.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
+# alembic's own note of the same.
+migrations = sa.Table(
+    MIGRATION_TABLE, metadata, sa.Column("version_num", sa.String(32), primary_key=True)
+)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from flows.failpoints import reach
 from flows.release import Release
 from monitors.decision.policy import Thresholds
 from monitors.records import DriftReport, Signal
@@ -48,4 +49,5 @@ def keep(file: Path, kept: KeptReport) -> None:
     draft = file.with_suffix(".part")
     draft.parent.mkdir(parents=True, exist_ok=True)
     draft.write_bytes(_FORMAT.dump_json(kept))
+    reach("report.kept")
     draft.replace(file)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flows import lease
 from flows.desk import Desk
+from flows.failpoints import reach
 from flows.journal import Fence
 from flows.release import Published
 from flows.steps import Perform
@@ -42,10 +43,14 @@ def maintain(desk: Desk, perform: Perform) -> Maintained:
         since = desk.now - timedelta(days=keep.days)
         kept = snapshots_kept(history, since=since, newest=keep.releases)
         tidied = perform("Tidying the index", lambda _: desk.index.tidy(kept, now=desk.now))
+        reach("maintain.tidied")
         newest = desk.index.newest(Snapshot.parse(serving.release.snapshot))
         ready = perform("Building indices", lambda _: desk.index.prepare(newest, thorough=True))
+        reach("maintain.indexed")
         desk.index.settle(ready)
+        reach("maintain.settled")
         published = _publish(desk, fence, serving, ready, tidied)
+        reach("maintain.published")
     hubs = perform(
         "Looking for hubs", lambda _: desk.index.hubs(Snapshot.parse(published.release.snapshot))
     )
@@ -77,6 +82,7 @@ def _publish(
     desk.journal.append(
         desk.name, "upkeep", asdict(tidied), time=desk.now, key=str(ready), fence=fence
     )
+    reach("maintain.recorded")
     return desk.journal.publish(
         replace(release, snapshot=str(ready)),
         kind="upkeep",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows import lease
+from flows import lease, outbox, telling
 from flows.champion import reconcile
 from flows.desk import Desk
 from flows.errors import FlowError
+from flows.failpoints import reach
 from flows.journal import Fence
 from flows.measure import Measured, check_drift, remember
 from flows.promotions import withdrawn
-from flows.records import Check, MonitorOutcome, RefreshOutcome, Request
+from flows.records import Check, MonitorOutcome, RefreshOutcome, Request, RetrainOutcome
 from flows.refresh import refresh_under
 from flows.release import Release
 from flows.report import report_check
@@ -22,32 +23,53 @@ from flows.steps import Perform
 from monitors.decision.policy import History
 from monitors.records import Action
 from retrieval.errors import RetrievalError
-
-Ask = Callable[[Request], str | None]
-"""Asks for a retraining elsewhere and returns what was started; None to do it here."""
+from training.errors import TrainingError
 
 
-def monitor(desk: Desk, perform: Perform, *, ask: Ask = lambda _: None) -> MonitorOutcome:
-    """Run one check and, if it decides so, the retraining; raise what a guard raises."""
+def monitor(desk: Desk, perform: Perform, *, ask: outbox.Ask = lambda _: None) -> MonitorOutcome:
+    """Run one check and, if it decides so, the retraining; raise what a guard raises.
+
+    A retraining that an earlier check asked for in vain is made up for.
+    """
     with lease.hold(desk.journal, desk.name) as fence:
-        check, run_id = _check(desk, perform, fence)
-    if check.decision.action is not Action.RETRAIN or check.decision.needs_approval:
+        check, run_id, request = _check(desk, perform, fence)
+    champion = check.refresh.published.release.model_version
+    waiting = outbox.waiting_request(desk.journal, desk.name, champion=champion, now=_clock(desk))
+    # What is decided now is asked for even if it was settled before: the run it led to may have
+    # broken, and whoever is asked knows.
+    wanted = request or waiting
+    if wanted is None:
         return MonitorOutcome(check, run_id, None, None)
-    request = _request(desk, check, run_id)
-    requested = ask(request)
-    if requested is not None:
-        return MonitorOutcome(check, run_id, None, requested)
+    asked = outbox.ask_for(desk.journal, ask, wanted, _clock(desk))
+    if asked.started is not None or asked.waits:
+        return MonitorOutcome(check, run_id, None, asked.started)
+    return MonitorOutcome(check, run_id, _retrain(desk, perform, wanted), None)
+
+
+def _retrain(desk: Desk, perform: Perform, request: Request) -> RetrainOutcome:
+    """Retrain in this process; the errand is settled after it, so a kill leaves it waiting."""
     # torch and peft: seconds that a check without a retraining never needs
     from flows.retrain import retrain  # noqa: PLC0415
 
-    outcome = retrain(
-        desk,
-        perform,
-        snapshot=request.snapshot,
-        reason=request.reason,
-        requested_by=request.requested_by,
-    )
-    return MonitorOutcome(check, run_id, outcome, None)
+    try:
+        outcome = retrain(
+            desk,
+            perform,
+            snapshot=request.snapshot,
+            reason=request.reason,
+            requested_by=request.requested_by,
+        )
+    except (FlowError, RetrievalError, TrainingError) as error:
+        why = f"{error.code}: {error}"
+        outbox.put_off(desk.journal, telling.retraining(request), why, _clock(desk))
+        raise
+    desk.journal.settle(telling.retraining(request), _clock(desk))
+    return outcome
+
+
+def _clock(desk: Desk) -> datetime:
+    """Return the time for what is not about this run: a late run was due long ago."""
+    return max(desk.now, datetime.now(UTC))
 
 
 def past(desk: Desk, release: Release) -> History:
@@ -84,9 +106,10 @@ def _why_not(desk: Desk, verdict: dict[str, Any]) -> str:
     return ""
 
 
-def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
+def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str, Request | None]:
     """Refresh, measure, decide, and record it; what a guard stopped is recorded as well."""
     perform("Looking at the champion", lambda _: reconcile(desk, fence), retries=2)
+    reach("monitor.reconciled")
     try:
         refreshed = refresh_under(desk, perform, fence)
     except (RetrievalError, FlowError) as error:
@@ -94,9 +117,12 @@ def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
         perform(
             "Recording in MLflow", lambda _: desk.tracker.record_blocked(code, reason, desk.now)
         )
+        reach("monitor.blocked")
         raise
+    reach("monitor.refreshed")
     release = refreshed.published.release
     measured = check_drift(desk, perform, release, past(desk, release))
+    reach("monitor.measured")
     report, decision = measured.report, measured.decision
     page = _page(desk, perform, refreshed, measured)
     number = desk.journal.count(desk.name, "check") + 1
@@ -104,10 +130,21 @@ def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str]:
     run_id = perform(
         "Recording in MLflow", lambda _: desk.tracker.record_check(check, desk.now), retries=2
     )
+    reach("monitor.tracked")
     # What a look spent is written before the check: killed between, the next takes the same look.
     remember(desk, measured, fence)
-    desk.journal.append(desk.name, "check", _entry(check, run_id), time=desk.now, fence=fence)
-    return check, run_id
+    reach("monitor.remembered")
+    request = _request(desk, check, run_id)
+    desk.journal.append(
+        desk.name,
+        "check",
+        _entry(check, run_id),
+        time=desk.now,
+        fence=fence,
+        errands=telling.of_check(desk, check, run_id, request),
+    )
+    reach("monitor.checked")
+    return check, run_id, request
 
 
 def _page(
@@ -131,6 +168,8 @@ def _entry(check: Check, run_id: str) -> dict[str, Any]:
         "reference": report.reference,
         "current": report.current,
         "staleness": report.staleness,
+        "staleness_low": report.staleness_low,
+        "staleness_high": report.staleness_high,
         "edits_found": report.edits_found,
         "signals": [asdict(signal) for signal in report.signals],
         "action": decision.action.value,
@@ -141,12 +180,16 @@ def _entry(check: Check, run_id: str) -> dict[str, Any]:
     }
 
 
-def _request(desk: Desk, check: Check, run_id: str) -> Request:
+def _request(desk: Desk, check: Check, run_id: str) -> Request | None:
+    """Return the retraining that a check asks for, None if none is, or a person has to."""
+    if check.decision.action is not Action.RETRAIN or check.decision.needs_approval:
+        return None
     release = check.refresh.published.release
     return Request(
         kb=desk.name,
         snapshot=release.snapshot,
         reason=check.decision.reason,
         requested_by=run_id,
-        key=f"{desk.name}-{release.id}",
+        key=telling.request_key(desk, release),
+        champion=release.model_version,
     )

@@ -9,11 +9,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 
-from flows import lease
+from flows import lease, telling
 from flows.champion import answering_with, move_alias, settle
 from flows.desk import Desk
+from flows.erasures import refuse_tainted
 from flows.errors import EvidenceMismatchError, PromoteConflictError, WithdrawnError
 from flows.evidence import Evidence, evidence_of
+from flows.failpoints import reach
 from flows.journal import Fence
 from flows.promotions import FLOW, Attempt, Outcome, refusal_kept, refuse_frozen
 from flows.release import Published
@@ -48,11 +50,15 @@ def promote(
             fence = held.enter_context(lock)
             _refuse_another_champion(desk, version, expected)
             pointed = perform("Looking at the champion", lambda _: settle(desk, fence), retries=2)
+            reach("promote.settled")
             published = _publish(desk, fence, attempt, version, expected)
+            reach("promote.published")
         perform(
             "Moving the alias", lambda _: move_alias(desk, version, expected=pointed), retries=2
         )
+        reach("promote.moved")
     perform("Recording in MLflow", lambda _: desk.tracker.record_promotion(published))
+    reach("promote.tracked")
     return published
 
 
@@ -68,6 +74,7 @@ def _publish(desk: Desk, fence: Fence, attempt: Attempt, version: int, expected:
     if attempt.actor == FLOW:
         _refuse_unasked(desk, shown)
     model = desk.registry.version(desk.model_name, version)
+    refuse_tainted(desk.journal, desk.name, version)
     if model.adapter_digest != shown.adapter_digest:
         msg = (
             f"Version {version} of {desk.model_name!r} is adapter {model.adapter_digest[:12]!r} by "
@@ -85,6 +92,7 @@ def _publish(desk: Desk, fence: Fence, attempt: Attempt, version: int, expected:
         fence=fence,
         expected_version=expected,
         beside=[done.line],
+        errands=telling.of_promotion(desk, release, done),
     )
 
 

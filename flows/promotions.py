@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from flows.errors import FlowError, FrozenError
+from flows.failpoints import reach
 from flows.journal import Entry, Fence, Journal, Line
 from retrieval.errors import RetrievalError
 from training.errors import TrainingError
@@ -99,6 +100,7 @@ def refuse(
     """Write down that an attempt was refused, and why."""
     line = replace(attempt, outcome=Outcome.REFUSED, why=why, release="").line
     journal.append(kb, line.kind, line.payload, time=attempt.time, key=line.key, fence=fence)
+    reach("promotion.refused")
 
 
 @contextmanager

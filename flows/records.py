@@ -35,13 +35,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A retraining that a check asks for. `key` is the same for the same text and champion."""
+    """A retraining that a check asks for, of the champion of that version.
+
+    `key` is the same for the same text, champion and configuration.
+    """
 
     kb: str
     snapshot: str
     reason: str
     requested_by: str
     key: str
+    champion: int = 0
 
 
 @dataclass(frozen=True, slots=True)

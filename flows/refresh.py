@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from flows import lease, stale
+from flows import lease, stale, telling
 from flows.champion import first_champion
 from flows.desk import Desk
+from flows.failpoints import reach
 from flows.journal import Fence
 from flows.promotions import refuse_frozen
 from flows.records import RefreshOutcome
@@ -14,12 +15,13 @@ from flows.release import Published, Release
 from flows.steps import Perform
 from retrieval.drafting import Draft, plan_refresh
 from retrieval.errors import GuardError, SourceUnreachableError
-from retrieval.failpoints import reach
 from retrieval.guards import guard
-from retrieval.records import Refreshed, RefreshPlan
+from retrieval.records import Refreshed, RefreshPlan, Snapshot
 from retrieval.refresh import apply_refresh
 from training.prompt import PROMPT_DIGEST
 from training.records import ModelVersion
+
+_DAMAGED = "the index made anew from the documents: the one that answered was damaged"
 
 
 def plan(desk: Desk, perform: Perform) -> RefreshPlan:
@@ -42,6 +44,7 @@ def draft(desk: Desk, perform: Perform) -> Draft:
             max_tokens=desk.kb.chunk_tokens,
             grace=desk.kb.grace,
             now=desk.now,
+            fan_out=desk.fan_out,
             on_progress=on_progress,
         ),
         retries=2,
@@ -54,6 +57,7 @@ def refresh(desk: Desk, perform: Perform, *, accept: str | None = None) -> Refre
         outcome = refresh_under(desk, perform, fence, accept=accept)
     if outcome.is_new:
         perform("Recording in MLflow", lambda _: desk.tracker.record_refresh(outcome))
+        reach("refresh.tracked")
     return outcome
 
 
@@ -73,12 +77,14 @@ def refresh_under(
                 run_id=f"{desk.name}-{desk.now:%Y%m%dT%H%M%S}",
                 cache=desk.scan_cache,
                 journal=desk.vector_journal,
+                fan_out=desk.fan_out,
                 on_progress=on_progress,
             ),
             retries=2,
         )
     published, is_new = _publish(desk, perform, fence, planned, refreshed)
     stale.record(desk, fence, planned)
+    reach("refresh.staleness")
     return RefreshOutcome(planned, refreshed, published, is_new)
 
 
@@ -99,7 +105,15 @@ def _guarded_draft(desk: Desk, perform: Perform, fence: Fence, accept: str | Non
             guard(drafted.plan, desk.kb.refresh_limits(), accept)
     except (GuardError, SourceUnreachableError) as error:
         payload = {"code": error.code, "reason": str(error)}
-        desk.journal.append(desk.name, "guard", payload, time=desk.now, fence=fence)
+        desk.journal.append(
+            desk.name,
+            "guard",
+            payload,
+            time=desk.now,
+            fence=fence,
+            errands=telling.of_block(desk, error.code, str(error)),
+        )
+        reach("refresh.blocked")
         raise
     return drafted
 
@@ -113,7 +127,11 @@ def _publish(
     by the next run: its plan changes nothing, but its content is not what answers.
     """
     serving = desk.journal.serving(desk.name)
-    if serving is not None and serving.release.content_digest == refreshed.content_digest:
+    is_damaged = serving is not None and desk.index.condemned(
+        Snapshot.parse(serving.release.snapshot)
+    )
+    same = serving is not None and serving.release.content_digest == refreshed.content_digest
+    if serving is not None and same and not is_damaged:
         return serving, False
     if serving is None:
         champion = perform(
@@ -124,7 +142,7 @@ def _publish(
         release, kind, reason = _first(desk, refreshed, champion), "first", "first release"
     else:
         release, kind = _next(desk, refreshed, serving.release), "refresh"
-        reason = summarise(planned)
+        reason = _DAMAGED if is_damaged else summarise(planned)
     _record_refresh(desk, fence, planned, refreshed)
     reach("release.recorded")
     published = desk.journal.publish(
@@ -134,6 +152,7 @@ def _publish(
         time=desk.now,
         fence=fence,
         expected_version=serving.release.model_version if serving else None,
+        errands=telling.of_release(desk, release, kind, reason),
     )
     reach("release.published")
     return published, True

@@ -8,17 +8,19 @@ from pathlib import Path
 import pyarrow as pa
 
 from flows.desk import Desk
+from flows.failpoints import reach
 from monitors.charts import SHOWN_CHECKS, Levels, TrendPoint
 from monitors.records import Action, Decision, DriftReport
 from monitors.report import drawn, write_report
 from retrieval.records import Snapshot
+from training.sums import keep_sum
 
 
 def report_check(desk: Desk, report: DriftReport, decision: Decision) -> Path:
     """Write the page and return its path; of each side, as many documents are read as it shows."""
     policy = desk.kb.retrain_policy()
     name = f"{report.reference}-{report.current}.html".replace("@", "-")
-    return write_report(
+    page = write_report(
         _sampled(desk, report.reference),
         _sampled(desk, report.current),
         desk.folder / "reports" / name,
@@ -28,6 +30,9 @@ def report_check(desk: Desk, report: DriftReport, decision: Decision) -> Path:
         trend=_trend(desk, report, decision),
         title=f"{desk.name}, {desk.now:%Y-%m-%d %H:%M} UTC",
     )
+    keep_sum(page)
+    reach("report.written")
+    return page
 
 
 def _sampled(desk: Desk, side: str) -> pa.Table:

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import lease
+from flows import lease, telling
 from flows.champion import CHALLENGER
 from flows.desk import Desk
 from flows.evidence import evidence_of
+from flows.failpoints import reach
 from flows.journal import Entry, Fence
 from flows.model_cards import Provenance, version_card
 from flows.promote import promote
@@ -73,8 +74,10 @@ def retrain(
     Where a person has to approve, nothing is promoted, and the outcome says what waits.
     """
     with lease.hold(desk.journal, f"{desk.name}:training") as fence:
+        reach("retrain.held")
         champion = desk.release().release
         job = prepare(desk, perform, champion, snapshot or champion.snapshot)
+        reach("retrain.prepared")
         asked = _Asked(job, perform, fence, reason, requested_by, force)
         if force:  # what an earlier run left may be the very thing that is broken
             shutil.rmtree(job.folder, ignore_errors=True)
@@ -117,19 +120,33 @@ def _challenge(asked: _Asked) -> Entry:
     title = f"training on {job.examples.current}, {desk.now:%Y-%m-%d %H:%M}"
     with desk.tracker.training_run(title, desk.now, key=job.key, parent=asked.requested_by) as run:
         run.log_plan(job.examples, job.config, asked.reason, estimate=cost_line(plan))
+        reach("retrain.planned")
         write_examples(job.examples, job.examples_folder, config=job.config)
+        reach("retrain.written")
         run.log_examples(job.examples, sorted(job.examples_folder.iterdir()))
+        reach("retrain.exampled")
         _train(asked, run, plan)
+        reach("retrain.trained")
         weighed = _weigh(asked)
+        reach("retrain.weighed")
         run.log_weighing(job.examples, weighed)
+        reach("retrain.logged")
         version = asked.perform(
             "Registering the challenger", lambda _: _register(asked, weighed, run), retries=2
         )
     payload = _payload(asked, weighed, version)
     entry = desk.journal.append(
-        desk.name, "verdict", payload, time=desk.now, key=job.key, fence=asked.fence
+        desk.name,
+        "verdict",
+        payload,
+        time=desk.now,
+        key=job.key,
+        fence=asked.fence,
+        errands=telling.of_verdict(desk, payload),
     )
+    reach("retrain.judged")
     shutil.rmtree(job.folder, ignore_errors=True)
+    reach("retrain.tidied")
     return entry
 
 
@@ -208,8 +225,10 @@ def _register(asked: _Asked, weighed: Weighed, run: TrainingRun) -> ModelVersion
         # By force it is registered anew: what was there may be damaged.
         key="" if asked.force else job.key,
     )
+    reach("retrain.registered")
     at = desk.registry.pointed(desk.model_name, CHALLENGER)
     desk.registry.point(desk.model_name, CHALLENGER, version.version, expected=at)
+    reach("retrain.pointed")
     return version
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 
-from flows import lease
+from flows import lease, telling
 from flows.champion import answering_with, move_alias, settle
 from flows.desk import Desk
+from flows.erasures import refuse_tainted
+from flows.failpoints import reach
 from flows.journal import Fence
 from flows.promote import PATIENCE_SECONDS
 from flows.promotions import Attempt, Freeze, Outcome, frozen, refusal_kept
@@ -41,14 +43,19 @@ def rollback(
             lock = lease.hold(desk.journal, desk.name, patience_seconds=PATIENCE_SECONDS)
             fence = held.enter_context(lock)
             pointed = perform("Looking at the champion", lambda _: settle(desk, fence), retries=2)
+            reach("rollback.settled")
             if not model_only:
                 perform("Looking at the snapshot", lambda _: _refuse_unreadable(desk, target))
+            reach("rollback.looked")
             published = _publish(desk, fence, target, attempt, model_only=model_only)
+            reach("rollback.published")
         answering = published.release.model_version
         perform(
             "Moving the alias", lambda _: move_alias(desk, answering, expected=pointed), retries=2
         )
+        reach("rollback.moved")
     perform("Recording in MLflow", lambda _: desk.tracker.record_promotion(published))
+    reach("rollback.tracked")
     return published
 
 
@@ -58,6 +65,7 @@ def resume(desk: Desk, *, actor: str, why: str) -> Freeze | None:
     if lifted is not None:
         line = Freeze(desk.now, False, actor, why).line
         desk.journal.append(desk.name, line.kind, line.payload, time=desk.now)
+        reach("resume.lifted")
     return lifted
 
 
@@ -66,6 +74,7 @@ def _publish(
 ) -> Published:
     """Write release, withdrawal and freeze in one transaction: killed, it is all or nothing."""
     serving = desk.release().release
+    refuse_tainted(desk.journal, desk.name, target.model_version)
     model = desk.registry.version(desk.model_name, target.model_version)
     release = answering_with(serving if model_only else target, model)
     # The prompt is the code's: what answers from here on is not built with an older one.
@@ -81,6 +90,7 @@ def _publish(
         fence=fence,
         expected_version=serving.model_version,
         beside=[*left, *freeze],
+        errands=telling.of_rollback(desk, release, done, frozen=not model_only),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from flows.desk import Desk
+from flows.erasures import why_gone
 from flows.errors import SettingsError
 from flows.release import Published
+from flows.standby import standing_in
 from flows.steps import Perform
-from retrieval.errors import EmbedderChangedError, SnapshotMissingError
+from retrieval.errors import EmbedderChangedError, IndexCorruptError, SnapshotMissingError
 from retrieval.filters import Filters
 from retrieval.records import Hit, Snapshot
 
@@ -40,7 +42,14 @@ def search(
     query = Query(text, vector, limit, filters or Filters())
     try:
         return published, desk.index.search(Snapshot.parse(release.snapshot), query)
+    except IndexCorruptError as error:
+        if as_of is not None:
+            raise
+        return standing_in(desk, published, lambda at: desk.index.search(at, query), error)
     except SnapshotMissingError as error:
+        if told := why_gone(desk.journal, desk.name, release.snapshot):
+            msg = f"Release {release.id} of {published.time:%Y-%m-%d} was withdrawn. {told}"
+            raise SnapshotMissingError(msg) from error
         msg = (
             f"Release {release.id} of {published.time:%Y-%m-%d} can no longer be searched. {error} "
             f"`driftline maintain` keeps what [kb.{desk.name}.keep] says; `driftline history "

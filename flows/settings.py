@@ -14,7 +14,13 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flows.errors import SettingsError, UnknownKbError
+from flows.journal_settings import JournalPlace
+from flows.notification_settings import Notify
 from flows.policy_settings import Cost, Policy, Questions, Surprise
+from flows.redaction import without_secret_parts
+from flows.scale_settings import Scale
+from flows.schedule_settings import KbSchedule, Schedule
+from flows.server_settings import Servers
 from flows.settings_errors import explain
 from flows.source_settings import AnySource, Seconds, Table
 from flows.training_settings import Promotion, Share, Training
@@ -63,6 +69,7 @@ class Kb(Table):
     cost: Cost = Cost()
     questions: Questions | None = None
     surprise: Surprise = Surprise()
+    schedule: KbSchedule = KbSchedule()
     training: Training = Training()
     promotion: Promotion = Promotion()
 
@@ -156,13 +163,16 @@ class Tracking(Table):
 
     tracking_uri: str | None = None
 
-
-class Servers(Table):
-    """Addresses of `driftline up`. Loopback unless told otherwise."""
-
-    host: str = "127.0.0.1"
-    prefect_port: int = Field(4200, ge=1, le=65535)
-    mlflow_port: int = Field(5000, ge=1, le=65535)
+    @model_validator(mode="after")
+    def _keeps_its_password(self) -> Self:
+        uri = self.tracking_uri or ""
+        if uri.startswith("http") and without_secret_parts(uri) != uri:
+            msg = (
+                "tracking_uri holds a user or a password, which MLflow would show; set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class Settings(BaseSettings):
@@ -181,8 +191,12 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("driftline")))
     model: Model = Model()
     embedder: Embedder = Embedder()
+    journal: JournalPlace = JournalPlace()
     mlflow: Tracking = Tracking()
     servers: Servers = Servers()
+    notify: Notify = Notify()
+    scale: Scale | None = None
+    schedule: Schedule = Schedule()
     kb: dict[Name, Kb] = Field(min_length=1)
 
     @classmethod
@@ -214,6 +228,18 @@ class Settings(BaseSettings):
             raise SettingsError(msg)
         return value
 
+    def secret_in(self, file: Path) -> str:
+        """Return what a secret file holds; raise SettingsError naming it if it cannot be read."""
+        try:
+            value = self.resolve(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"{self.file} takes a secret from {str(file)!r}, which cannot be read: {error}."
+            raise SettingsError(msg) from error
+        if not value:
+            msg = f"{self.file} takes a secret from {str(file)!r}, which is empty."
+            raise SettingsError(msg)
+        return value
+
     def resolve(self, path: Path) -> Path:
         """Return a path of the settings as an absolute one, relative to the settings file."""
         return (self.file.parent / path.expanduser()).resolve()
@@ -225,8 +251,15 @@ class Settings(BaseSettings):
 
     @property
     def journal_url(self) -> str:
-        """The journal's database."""
-        return f"sqlite:///{self.home_folder / 'journal.db'}"
+        """The journal's database; may hold a password, so it is never shown."""
+        if self.journal.url_variable is not None:
+            return self.secret(self.journal.url_variable)
+        return self.journal.url or f"sqlite:///{self.home_folder / 'journal.db'}"
+
+    @property
+    def journal_head(self) -> Path:
+        """Where this host notes the newest entry that it knows of, outside of the journal."""
+        return self.home_folder / "journal.head"
 
     @property
     def tracking_uri(self) -> str:

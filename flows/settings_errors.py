@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from flows.redaction import SECRET_NAME, without_secret_parts
 from flows.source_settings import KINDS
 
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
@@ -58,9 +59,12 @@ def _place(item: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _value(item: dict[str, Any]) -> str:
-    """Show a plain wrong value; a whole table or anything long stays out."""
+    """Show a plain wrong value; a secret, a whole table or anything long stays out."""
     value = item.get("input")
-    return f", got {value!r}" if isinstance(value, bool | int | float | str) else ""
+    named = any(SECRET_NAME.search(str(part)) for part in item["loc"][-1:])
+    if named or not isinstance(value, bool | int | float | str):
+        return ""
+    return f", got {without_secret_parts(value) if isinstance(value, str) else value!r}"
 
 
 def _names(model: type[BaseModel], location: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from flows.redaction import without_secret_parts
 from retrieval.sources.patterns import DOCUMENTS
 
 KINDS = ("folder", "git", "web", "sql", "store")
@@ -65,6 +66,16 @@ class WebSource(_Source):
     delay_seconds: float = Field(0.2, ge=0, le=60, allow_inf_nan=False)
     timeout_seconds: Seconds = 30.0
     allow_private: bool = False
+
+    @model_validator(mode="after")
+    def _names_documents_without_secrets(self) -> Self:
+        if any(without_secret_parts(start) != start for start in self.starts):
+            msg = (
+                "an address in starts holds a user, a password or a token; it would name "
+                "documents, and be shown wherever they are"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class SqlSource(_Source):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import assert_never
@@ -30,7 +31,8 @@ def feeds_of(settings: Settings, kb: Kb, *, folder: Path, cache: ScanCache) -> t
             _open(settings, source, folder / "mirrors" / (name or "only"), cache, name),
             name=name,
             trust=source.trust,
-            settings=source.model_dump_json(),
+            # By its digest: it is noted down on disk, and may hold keys.
+            settings=hashlib.sha256(source.model_dump_json().encode()).hexdigest(),
         )
         for name, source in kb.named_sources().items()
     )

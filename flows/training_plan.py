@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flows.champion import CHALLENGER
 from flows.desk import Desk
+from flows.erasures import taint_of
 from flows.promotions import withdrawn
 from flows.records import PartPlan, TrainingPlan
 from flows.release import Release
@@ -181,7 +182,9 @@ def _start(desk: Desk, champion: Release) -> ModelVersion | None:
         newest = desk.registry.aliased(desk.model_name, CHALLENGER)
         fits = newest and newest.adapter_digest and newest.base_digest == desk.base.digest
         if newest and fits and not withdrawn(desk.journal, desk.name, newest.version):
-            return newest
+            return newest if taint_of(desk.journal, desk.name, newest.version) is None else None
     if wanted is Start.BASE or not champion.adapter_digest:
         return None
+    if taint_of(desk.journal, desk.name, champion.model_version):
+        return None  # what it knows of an erased document would be handed on
     return desk.registry.version(champion.model_name, champion.model_version)

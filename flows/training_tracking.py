@@ -14,26 +14,34 @@ from typing import TYPE_CHECKING, Any
 from flows.cards import escape
 from flows.model_cards import MEASURES, evaluation_table, topic_table
 from flows.records import Weighed
+from flows.run_figures import DECIDED, HELPED, MOVED, helped_figures, weighing_answers
+from flows.run_links import linked, tag_of
 from flows.steps import OnProgress
 from flows.weighing_plot import write_weighing
 from training.records import FinetuneConfig, Row, Sample, TrainingSet, TrainingStep
-from training.weighing import Evaluation, RowScore
+from training.weighing import Evaluation, RowScore, Verdict
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _NOTE = "mlflow.note.content"
+# Every check has this figure, so its steps are those of the checks.
+_CHECKS = "decision/level"
 # As long as a dataset's digest may be in MLflow's database.
 _DIGEST = 36
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
-    """An open MLflow run of a training, which began at `started`."""
+    """An open MLflow run of a training, which began at `started`.
+
+    `timeline` is the run whose steps are the checks: what a training came to is told there too.
+    """
 
     client: MlflowClient
     run_id: str
     started: datetime
+    timeline: str
 
     def log_plan(
         self, examples: TrainingSet, config: FinetuneConfig, reason: str, *, estimate: str
@@ -46,8 +54,9 @@ class TrainingRun:
             self.client.log_param(self.run_id, name, value)
         self.client.set_tag(self.run_id, "driftline.reason", reason)
         self.client.set_tag(self.run_id, "driftline.estimate", estimate)
-        note = f"## Why\n{escape(reason)}\n\n## Cost\n{escape(estimate)}"
-        self.client.set_tag(self.run_id, _NOTE, note)
+        moved = f"{examples.reference} → {examples.current}"
+        self.client.set_tag(self.run_id, MOVED, moved)
+        self._describe(f"## Why\n{escape(reason)}\n\n## Cost\n{escape(estimate)}")
 
     def log_examples(self, examples: TrainingSet, files: Sequence[Path]) -> None:
         """Log the rows: as files, and as the dataset that this run was trained on."""
@@ -110,8 +119,44 @@ class TrainingRun:
         self.client.set_tag(self.run_id, "driftline.promote", str(verdict.promote).lower())
         self.client.set_tag(self.run_id, "driftline.verdict", verdict.reason)
         told = [f"## Verdict\n{escape(verdict.reason)}", evaluation_table(weighed.evaluation)]
-        note = "\n\n".join([*told, *topic_table(weighed.evaluation.topics)])
-        self.client.set_tag(self.run_id, _NOTE, note)
+        self._describe("\n\n".join([*told, *topic_table(weighed.evaluation.topics)]))
+        self._name(verdict)
+        self._tell_others(weighed)
+
+    def _name(self, verdict: Verdict) -> None:
+        """Let the run's name begin with the verdict, as a check's does with its decision."""
+        said = "promote" if verdict.promote else "do not promote"
+        name = self.client.get_run(self.run_id).info.run_name.rpartition(": ")[2]
+        self.client.update_run(self.run_id, name=f"{said}: {name}")
+
+    def _tell_others(self, weighed: Weighed) -> None:
+        """Say what came of it in this run's tags, in the check's that asked, and over time."""
+        answers = weighing_answers(weighed)
+        for name, value in answers.items():
+            self.client.set_tag(self.run_id, name, value)
+        check = self.client.get_run(self.run_id).data.tags.get(tag_of("check"))
+        if check:
+            said = f"{answers[DECIDED].partition(':')[0]} a challenger: {answers[HELPED]}"
+            self.client.set_tag(check, HELPED, said)
+        self._log_helped(weighed)
+
+    def _log_helped(self, weighed: Weighed) -> None:
+        """Put what it cost and whether it helped at the timeline's last check."""
+        from mlflow.entities import Metric
+
+        figures = helped_figures(weighed)
+        checks = self.client.get_metric_history(self.timeline, _CHECKS)
+        step = max((point.step for point in checks), default=0)
+        moment = self._milliseconds(weighed.adapter.seconds + weighed.evaluation.seconds)
+        for run in (self.run_id, self.timeline):
+            metrics = [Metric(name, value, moment, step) for name, value in figures.items()]
+            self.client.log_batch(run, metrics=metrics)
+
+    def _describe(self, note: str) -> None:
+        """Write the description, and beneath it the links that the run's tags make."""
+        run = self.client.get_run(self.run_id)
+        told = linked(note, run.data.tags, str(run.info.experiment_id))
+        self.client.set_tag(self.run_id, _NOTE, told)
 
     def _log_picture(self, weighed: Weighed) -> None:
         with tempfile.TemporaryDirectory() as made:

@@ -1,17 +1,17 @@
 """Plan a refresh: what the sources hold, against what the index holds. Changes nothing."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from retrieval.calm import calm_key, recall
-from retrieval.chunking import CHUNKER_VERSION, chunk_document
+from retrieval.cutting import Parse, cutter, cutting_of
 from retrieval.embedders import Embedder, OnProgress
 from retrieval.failpoints import reach
-from retrieval.parsing import PARSER_VERSION, parse_body
+from retrieval.fan_out import FanOut
+from retrieval.parsing import parse_body
 from retrieval.planning import (
     DocumentChanges,
     Grace,
@@ -19,12 +19,9 @@ from retrieval.planning import (
     compare_documents,
     plan_digest,
 )
-from retrieval.reading import Reading, read_sources
+from retrieval.reading import Cut, CutAway, Reading, read_sources
 from retrieval.records import (
-    Body,
-    Chunk,
     Completeness,
-    Document,
     DocumentState,
     Recipe,
     Refreshed,
@@ -38,9 +35,6 @@ from retrieval.sources import Feed, source_name
 from retrieval.spool import Spool
 from retrieval.store import Index
 from retrieval.vector_journal import VectorJournal
-
-Parse = Callable[[str, Body, str], Document]
-"""Parses one document, given its uri, its body and the trust in its source."""
 
 
 @dataclass
@@ -78,6 +72,7 @@ def plan_refresh(
     max_tokens: int | None = None,
     grace: timedelta = timedelta(0),
     now: datetime | None = None,
+    fan_out: FanOut | None = None,
     on_progress: OnProgress | None = None,
 ) -> Draft:
     """Return what a refresh would change, to be closed; writes nothing.
@@ -85,7 +80,8 @@ def plan_refresh(
     Only a document that may have changed is read, only one that has is parsed and cut into chunks
     of `max_tokens`, by default and at most the embedder's window. An index that was made by
     another embedder, or cut another way, is planned anew as a whole. `now` is for the grace
-    period alone. Raises SourceUnreachableError.
+    period alone. With `fan_out` documents are parsed and cut there, and nothing else is.
+    Raises SourceUnreachableError.
     """
     cache, size = cache or ScanCache(None), _chunk_size(embedder, max_tokens)
     recipe = Recipe(embedder.fingerprint, cutting_of(size))
@@ -105,32 +101,14 @@ def plan_refresh(
         cache=cache,
         grace=Grace(grace, now or datetime.now(UTC), _since(cache)),
     )
-    cut = _cutter(parse_document or parse_body, embedder, size)
-    return drafter.draft(cut, journal or VectorJournal(None, recipe.embedder), key, on_progress)
-
-
-def cutting_of(max_tokens: int) -> str:
-    """Return a digest of how documents are parsed and cut.
-
-    >>> cutting_of(256) == cutting_of(256) != cutting_of(128)
-    True
-    """
-    versions = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, {max_tokens} tokens"
-    return hashlib.sha256(versions.encode()).hexdigest()
+    journal = journal or VectorJournal(None, recipe.embedder)
+    cut = cutter(parse_document or parse_body, embedder, size)
+    cut_away = fan_out.cutting(recipe, size) if fan_out is not None else None
+    return drafter.draft(cut, cut_away, journal, key, on_progress)
 
 
 def _chunk_size(embedder: Embedder, max_tokens: int | None) -> int:
     return min(max_tokens or embedder.max_tokens, embedder.max_tokens)
-
-
-def _cutter(
-    parse_document: Parse, embedder: Embedder, size: int
-) -> Callable[[str, Body, str], tuple[Document, tuple[Chunk, ...]]]:
-    def cut(uri: str, body: Body, trust: str) -> tuple[Document, tuple[Chunk, ...]]:
-        document = parse_document(uri, body, trust)
-        return document, chunk_document(document, embedder.count_tokens, max_tokens=size)
-
-    return cut
 
 
 def _since(cache: ScanCache) -> dict[str, datetime]:
@@ -152,7 +130,8 @@ class _Drafter:
 
     def draft(
         self,
-        cut: Callable[[str, Body, str], tuple[Document, tuple[Chunk, ...]]],
+        cut: Cut,
+        cut_away: CutAway | None,
         journal: VectorJournal,
         key: list[str] | None,
         on_progress: OnProgress | None,
@@ -169,6 +148,7 @@ class _Drafter:
                 everything=self.rebuild,
                 # Another parser may read what the last one refused.
                 refusals_hold=self.cache.notes("cutting") == self._cutting,
+                cut_away=cut_away,
                 on_progress=on_progress,
             )
             changes = self._changes(reading)

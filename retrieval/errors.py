@@ -16,7 +16,10 @@ RetrievalError
 ├── EmbedderUnreachableError EMBEDDER_UNREACHABLE
 ├── EmbedderMemoryError      EMBED_OOM
 ├── BadVectorsError          EMBED_BAD
+├── WorkerMismatchError      WORKER_MISMATCH
+├── WorkersLostError         WORKERS_LOST
 ├── SnapshotMissingError     SNAPSHOT_MISSING
+├── IndexUnwritableError     INDEX_UNWRITABLE
 └── IndexCorruptError        INDEX_CORRUPT
 """
 
@@ -126,10 +129,28 @@ class BadVectorsError(RetrievalError):
     code = "EMBED_BAD"
 
 
+class WorkerMismatchError(RetrievalError):
+    """A worker has another embedder, or cuts documents another way, than whoever commits."""
+
+    code = "WORKER_MISMATCH"
+
+
+class WorkersLostError(RetrievalError):
+    """A batch was lost again and again: workers die, or do not see the same storage."""
+
+    code = "WORKERS_LOST"
+
+
 class SnapshotMissingError(RetrievalError):
     """The asked version is not in the index."""
 
     code = "SNAPSHOT_MISSING"
+
+
+class IndexUnwritableError(RetrievalError):
+    """The folder of the index cannot be written: a read-only disk, another user's folder."""
+
+    code = "INDEX_UNWRITABLE"
 
 
 class IndexCorruptError(RetrievalError):

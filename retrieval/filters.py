@@ -5,12 +5,13 @@ goes through `_quoted`, which leaves nothing of it to be read as SQL.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-MAX_VALUES = 1_000  # in one filter: keeps its SQL small enough for Lance's parser
+MAX_VALUES = 1_000  # in one filter: keeps its SQL under 100 kB, small enough for Lance's parser
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")  # to Rust's regular expressions, outside brackets
 
 
@@ -66,6 +67,42 @@ def one_of_digests(digests: Iterable[str]) -> str:
     "digest IN ('0f')"
     """
     return _is_one_of("digest", sorted(digests))
+
+
+def digest_filters(column: str, digests: Sequence[str]) -> Iterator[str]:
+    """Yield filters for rows with one of these sha256 digests, so many that none is too long.
+
+    >>> list(digest_filters("id", ["0f" * 32]))
+    ["id IN ('0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f')"]
+    """
+    if not all(_SHA256.fullmatch(digest) for digest in digests):
+        msg = "A filter may hold sha256 digests only."
+        raise ValueError(msg)
+    for start in range(0, len(digests), MAX_VALUES):
+        yield _is_one_of(column, digests[start : start + MAX_VALUES])
+
+
+def first_chunks(*, marked: bool) -> str:
+    """Return the filter for the rows that speak for a document, which are marked or come first."""
+    return "document_digest IS NOT NULL" if marked else "ordinal = 0"
+
+
+def all_of(*clauses: str | None) -> str:
+    """Return the filter for rows that pass each of these.
+
+    >>> all_of("a = 1", None, "b = 2")
+    'a = 1 AND b = 2'
+    """
+    return " AND ".join(filter(None, clauses))
+
+
+def any_of(*clauses: str) -> str:
+    """Return the filter for rows that pass one of these; without any, for none.
+
+    >>> any_of("a = 1", "b = 2"), any_of()
+    ('a = 1 OR b = 2', 'false')
+    """
+    return " OR ".join(clauses) or "false"
 
 
 def pattern(glob: str) -> str:

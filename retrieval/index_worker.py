@@ -39,8 +39,8 @@ def build_apart(folder: Path, name: str) -> bool:
 
 def main(folder: str, name: str) -> None:
     """Open the table and build."""
-    from retrieval.store import open_table  # noqa: PLC0415 that file starts this one
     from retrieval.table_indices import build_indices  # noqa: PLC0415
+    from retrieval.table_opening import open_table  # noqa: PLC0415 the store starts this one
 
     build_indices(open_table(Path(folder), name))
 

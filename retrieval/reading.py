@@ -1,7 +1,7 @@
 """From sources to what they hold now: which documents, read only where they may have changed."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retrieval.embedders import OnProgress
@@ -11,9 +11,9 @@ from retrieval.records import (
     Body,
     Chunk,
     Completeness,
-    Document,
     DocumentState,
     Entry,
+    Flag,
     Flagged,
     Listing,
     Refusal,
@@ -23,8 +23,39 @@ from retrieval.scan_cache import Scan, ScanCache, Seen
 from retrieval.sifting import Sifter
 from retrieval.sources import Feed
 
-Cut = Callable[[str, Body, str], tuple[Document, tuple[Chunk, ...]]]
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """What a document was cut into, and what admission noticed in it and took out of it."""
+
+    chunks: tuple[Chunk, ...]
+    flags: tuple[Flag, ...] = ()
+    neutralised: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A document that has to be cut, as it was read; `digest` is of its bytes.
+
+    `held` is what the index has of it.
+    """
+
+    feed: Feed
+    entry: Entry
+    uri: str
+    body: Body
+    digest: str
+    held: DocumentState | None
+
+
+Cut = Callable[[str, Body, str], Cutting]
 """Parses a document, given its uri, body and trust, and cuts it into chunks."""
+
+CutAway = Callable[[Iterator[Fresh]], Iterator[tuple[Fresh, Cutting | DocumentRefusedError]]]
+"""Parses and cuts documents somewhere else, several at a time; the outcomes keep their order.
+
+An outcome comes with its document, whose bytes may have been let go of.
+"""
 
 # A document refused for another reason may be fine at the next run, with not a byte changed.
 _LASTING = frozenset(RefusalCode) - {
@@ -72,31 +103,52 @@ def read_sources(
     *,
     everything: bool = False,
     refusals_hold: bool = True,
+    cut_away: CutAway | None = None,
     on_progress: OnProgress | None = None,
 ) -> Reading:
     """Return what the sources hold; chunks of what is not in `before` as it is go to the sifter.
 
     With `everything`, those of unchanged documents do too. A document whose stamp is the one that
-    was seen before is not read; one that was refused is, unless its refusal holds. Of several
-    sources one may be out of reach; raises SourceUnreachableError if all are.
+    was seen before is not read; one that was refused is, unless its refusal holds. With
+    `cut_away` documents are read here and cut there. Of several sources one may be out of reach;
+    raises SourceUnreachableError if all are.
     """
     reading = Reading(sifter)
     _list(feeds, reading)
     reach("refresh.listed")
+    readers = {
+        feed.name: _FeedReader(
+            feed, reading, cut, before, cache.seen(feed.name), everything, refusals_hold
+        )
+        for feed in feeds
+    }
+    taken = _take_all(readers, reading, on_progress)
+    if cut_away is None:
+        for fresh in taken:
+            readers[fresh.feed.name].cut_here(fresh)
+    else:
+        for fresh, outcome in cut_away(taken):
+            readers[fresh.feed.name].settle(fresh, outcome)
+    sifter.flush()
+    return reading
+
+
+def _take_all(
+    readers: Mapping[str, "_FeedReader"], reading: Reading, on_progress: OnProgress | None
+) -> Iterator[Fresh]:
+    """Yield the documents that have to be cut; all others are dealt with on the way."""
     total = sum(len(listing.entries) for listing in reading.listings.values())
     done = 0
-    for feed in feeds:
-        seen = cache.seen(feed.name)
-        reader = _FeedReader(feed, reading, cut, before, seen, everything, refusals_hold)
-        for entry in reading.listings[feed.name].entries:
-            reader.take(entry)
+    for name, reader in readers.items():
+        for entry in reading.listings[name].entries:
+            fresh = reader.take(entry)
+            if fresh is not None:
+                yield fresh
             reach("refresh.document")
             done += 1
             if on_progress is not None:
                 on_progress(done, total)
         reader.forget_gone()
-    sifter.flush()
-    return reading
 
 
 def _list(feeds: Sequence[Feed], reading: Reading) -> None:
@@ -127,12 +179,14 @@ class _FeedReader:
     seen: Mapping[str, Seen]
     everything: bool
     refusals_hold: bool
+    _waiting: set[str] = field(default_factory=set)
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Entry) -> Fresh | None:
+        """Take in a document that is as it was, or refuse it; return one that has to be cut."""
         uri = self.feed.uri_of(entry.uri)
-        if uri in self.reading.documents:
+        if uri in self.reading.documents or uri in self._waiting:
             self._refuse(uri, RefusalCode.KEY, "the source lists it twice")
-            return
+            return None
         seen, held = self.seen.get(entry.uri), self.before.get(uri)
         same = seen is not None and entry.stamp is not None and entry.stamp == seen.stamp
         if same and seen is not None and seen.refusal is not None and self.refusals_hold:
@@ -140,7 +194,8 @@ class _FeedReader:
         elif same and held is not None and self._is_held(seen, held):
             self._keep(uri, held)
         else:
-            self._read(entry, uri, seen, held)
+            return self._read(entry, uri, seen, held)
+        return None
 
     def forget_gone(self) -> None:
         """Drop what is known of documents that a complete listing no longer shows."""
@@ -155,42 +210,61 @@ class _FeedReader:
             return False
         return held == DocumentState(seen.digest, self.feed.trust)
 
-    def _read(self, entry: Entry, uri: str, seen: Seen | None, held: DocumentState | None) -> None:
+    def _read(
+        self, entry: Entry, uri: str, seen: Seen | None, held: DocumentState | None
+    ) -> Fresh | None:
         unless = seen.stamp if seen is not None and self._is_held(seen, held) else None
         try:
             body = self.feed.source.read(entry, unless=unless)
         except DocumentRefusedError as error:
             self._refuse(uri, error.reason_code, error.reason)
-            return
+            return None
         if body is None:
             if held is not None:
                 self._keep(uri, held)
-            return
-        self._take_in(entry, uri, body, held)
-
-    def _take_in(self, entry: Entry, uri: str, body: Body, held: DocumentState | None) -> None:
+            return None
         state = DocumentState(hashlib.sha256(body.data).hexdigest(), self.feed.trust)
-        try:
-            if held != state or self.everything:
-                self._cut(uri, body, held)
-        except DocumentRefusedError as error:
-            self._refuse(uri, error.reason_code, error.reason)
-            lasting = error.reason_code in _LASTING
-            refused = Seen(body.stamp or "", state.digest, error.reason_code, error.reason)
-            self._remember(entry, refused if lasting and body.stamp else None)
-            return
+        if held != state or self.everything:
+            self._waiting.add(uri)
+            return Fresh(self.feed, entry, uri, body, state.digest, held)
         self._keep(uri, state)
         self._remember(entry, Seen(body.stamp, state.digest) if body.stamp else None)
+        return None
 
-    def _cut(self, uri: str, body: Body, held: DocumentState | None) -> None:
-        document, chunks = self.cut(uri, body, self.feed.trust)
-        self.reading.sifter.add(uri, chunks, held=held is not None and not self.everything)
-        self.reading.neutralised += document.neutralised
-        if document.flags:
-            self.reading.flagged.append(Flagged(uri, document.flags))
-        if held is not None and held.digest != document.digest:
-            says = "\n".join(chunk.digest for chunk in chunks)
-            self.reading.bodies[uri] = hashlib.sha256(says.encode()).hexdigest()
+    def cut_here(self, fresh: Fresh) -> None:
+        """Cut a document in this process and take it in."""
+        try:
+            outcome: Cutting | DocumentRefusedError = self.cut(
+                fresh.uri, fresh.body, self.feed.trust
+            )
+        except DocumentRefusedError as error:
+            outcome = error
+        self.settle(fresh, outcome)
+
+    def settle(self, fresh: Fresh, outcome: Cutting | DocumentRefusedError) -> None:
+        """Take in a document that was cut, or refuse it."""
+        stamp = fresh.body.stamp
+        self._waiting.discard(fresh.uri)
+        if isinstance(outcome, DocumentRefusedError):
+            self._refuse(fresh.uri, outcome.reason_code, outcome.reason)
+            lasting = outcome.reason_code in _LASTING
+            refused = Seen(stamp or "", fresh.digest, outcome.reason_code, outcome.reason)
+            self._remember(fresh.entry, refused if lasting and stamp else None)
+            return
+        self._send_on(fresh, outcome)
+        self._keep(fresh.uri, DocumentState(fresh.digest, self.feed.trust))
+        self._remember(fresh.entry, Seen(stamp, fresh.digest) if stamp else None)
+
+    def _send_on(self, fresh: Fresh, cutting: Cutting) -> None:
+        held = fresh.held
+        known = held is not None and not self.everything
+        self.reading.sifter.add(fresh.uri, cutting.chunks, held=known)
+        self.reading.neutralised += cutting.neutralised
+        if cutting.flags:
+            self.reading.flagged.append(Flagged(fresh.uri, cutting.flags))
+        if held is not None and held.digest != fresh.digest:
+            says = "\n".join(chunk.digest for chunk in cutting.chunks)
+            self.reading.bodies[fresh.uri] = hashlib.sha256(says.encode()).hexdigest()
 
     def _keep(self, uri: str, state: DocumentState) -> None:
         self.reading.documents[uri] = state

@@ -1,12 +1,22 @@
 """Apply a plan: embed what is new, commit it in one go, and write down what was seen."""
 
 import time
+from collections.abc import Iterator
 
 from retrieval.calm import remember
 from retrieval.drafting import Draft
-from retrieval.embedders import Embedder, OnProgress, Vectors, probes, same_space, unit_length
+from retrieval.embedders import (
+    Embedder,
+    OnProgress,
+    Vector,
+    Vectors,
+    probes,
+    same_space,
+    unit_length,
+)
 from retrieval.errors import EmbedderChangedError, EmptyCorpusError, PlanMismatchError
 from retrieval.failpoints import reach
+from retrieval.fan_out import FanOut
 from retrieval.records import Refreshed, Snapshot
 from retrieval.scan_cache import ScanCache
 from retrieval.store import Index
@@ -24,9 +34,12 @@ def apply_refresh(
     run_id: str,
     cache: ScanCache | None = None,
     journal: VectorJournal | None = None,
+    fan_out: FanOut | None = None,
     on_progress: OnProgress | None = None,
 ) -> Refreshed:
     """Apply a plan in one commit, embedding each new text once; on_progress counts those texts.
+
+    With `fan_out` texts are embedded there; the commit is made here all the same.
 
     A plan that changes nothing returns the snapshot it was made on. Raises PlanMismatchError if
     that is no longer the newest one, and EmbedderChangedError if the embedder goes by the name
@@ -48,6 +61,7 @@ def apply_refresh(
             cache=cache,
             journal=journal,
             run_id=run_id,
+            fan_out=fan_out,
             on_progress=on_progress,
         )
         reach("refresh.committed")
@@ -80,6 +94,7 @@ def _commit(
     cache: ScanCache,
     journal: VectorJournal,
     run_id: str,
+    fan_out: FanOut | None,
     on_progress: OnProgress | None,
 ) -> Snapshot:
     plan = draft.plan
@@ -89,7 +104,12 @@ def _commit(
     known = None if plan.base is None or plan.rebuild else index.probes(plan.base)
     if plan.embedded or known is None:
         known = _same_probes(embedder, known, plan.kb)
-        _embed(draft, embedder, cache, journal, on_progress)
+        if fan_out is None:
+            made = _embed_here(draft, embedder)
+        else:
+            texts = draft.spool.missing_texts(fan_out.batch_texts)
+            made = fan_out.embed(texts, embedder=draft.recipe.embedder, probes=known)
+        _keep(draft, made, cache, journal, on_progress)
         reach("refresh.embedded")
     reach("refresh.committing")
     return index.commit(
@@ -117,23 +137,27 @@ def _same_probes(embedder: Embedder, known: Vectors | None, kb: str) -> Vectors:
     return made
 
 
-def _embed(
+def _embed_here(draft: Draft, embedder: Embedder) -> Iterator[dict[str, Vector]]:
+    for texts in draft.spool.missing_texts(EMBED_BATCH):
+        made = embedder.embed(list(texts.values()))
+        vectors = unit_length(made, (len(texts), embedder.dimension))
+        yield dict(zip(texts, vectors, strict=True))
+
+
+def _keep(
     draft: Draft,
-    embedder: Embedder,
+    made: Iterator[dict[str, Vector]],
     cache: ScanCache,
     journal: VectorJournal,
     on_progress: OnProgress | None,
 ) -> None:
     """Give every text of the plan its vector; each batch is journaled before the next is made."""
     began, done, total = time.perf_counter(), 0, draft.plan.embedded
-    for texts in draft.spool.missing_texts(EMBED_BATCH):
-        made = embedder.embed(list(texts.values()))
-        vectors = unit_length(made, (len(texts), embedder.dimension))
-        fresh = dict(zip(texts, vectors, strict=True))
+    for fresh in made:
         if total > EMBED_BATCH:
             journal.keep(fresh)
         draft.spool.keep(fresh)
-        done += len(texts)
+        done += len(fresh)
         if on_progress is not None:
             on_progress(done, total)
         reach("refresh.batch")

@@ -1,48 +1,39 @@
-"""The index: LanceDB tables by name and version. Opens them; nothing here ranks or compacts."""
+"""The index: one knowledge base's LanceDB tables, read by snapshot and written by commit.
 
-import hashlib
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+How a table is opened, read, searched, indexed and compacted stands in files of its own.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import lancedb
 import pyarrow as pa
+from lancedb.table import LanceTable
 
+from retrieval import table_reading as reading
 from retrieval import table_rows as rows
 from retrieval.durability import make_durable
 from retrieval.embedders import Vector, Vectors
-from retrieval.errors import (
-    IndexCorruptError,
-    PlanMismatchError,
-    SnapshotMissingError,
-)
+from retrieval.errors import IndexCorruptError, SnapshotMissingError
+from retrieval.filters import any_of, digest_filters
 from retrieval.index_worker import build_apart
-from retrieval.records import (
-    KB_NAME,
-    Chunk,
-    DocumentHeader,
-    DocumentState,
-    Hit,
-    Recipe,
-    Snapshot,
-)
-from retrieval.spool import Row
+from retrieval.records import Chunk, DocumentHeader, DocumentState, Hit, Recipe, Snapshot
+from retrieval.sealed_upkeep import tidy_sealed
 from retrieval.table_comparison import SnapshotOutline, best_cosines, best_texts, read_outline
+from retrieval.table_folder import Keeper, TableFolders
 from retrieval.table_hubs import Hub, find_hubs
 from retrieval.table_indices import KEY_INDEX_ROWS, STALE_ROWS, build_indices, due
+from retrieval.table_opening import Tables, explained, unreadable
+from retrieval.table_seal import seal
 from retrieval.table_search import Query, find
-from retrieval.table_upkeep import Tidied, remove_leftovers, remove_table, tidy
-
-FILTER_VALUES = 1_000  # in one IN (…): keeps a filter under 100 kB
-_KEPT_HANDLES = 4
-_LANCE_ERRORS = (ValueError, RuntimeError, OSError)
+from retrieval.table_upkeep import Tidied, remove_leftovers
+from retrieval.table_writing import Rows, create, merge
+from retrieval.unwritable import writing_to
 
 T = TypeVar("T")
-Rows = Iterable[Sequence[Row]]
 
 
 class Index:
@@ -50,33 +41,38 @@ class Index:
 
     Reading is pinned: each call reads the snapshot it is given, so that a refresh that lands
     meanwhile changes nothing. Reading never creates a file. Of two tables the one with the higher
-    generation is the newer.
+    generation is the newer. With a `keeper`, what is newer than what answers and cannot be read is
+    set aside; without one it is an error.
     """
 
-    def __init__(self, folder: Path, kb: str) -> None:
-        if re.fullmatch(KB_NAME, kb) is None:
-            msg = f"Not a name for a knowledge base: {kb!r}. Use a-z, 0-9, _ and -, e.g. 'docs'."
-            raise ValueError(msg)
+    def __init__(self, folder: Path, kb: str, *, keeper: Keeper | None = None) -> None:
         self.kb = kb
+        self.folders = TableFolders(folder, kb)
+        self.tables = Tables(self.folders, keeper)
         self._folder = folder
-        self._handles: dict[Snapshot, lancedb.table.LanceTable] = {}
+        self._keeper = keeper
 
     def head(self, recipe: Recipe | None = None) -> Snapshot | None:
         """Return the newest snapshot; None if it does not follow the recipe, where one is given.
 
         An older table that does is no base to go on from: what was refreshed since is not in it.
+        Neither is one that was condemned.
         """
-        generations = self._generations()
-        if not generations:
+        try:
+            found = self.tables.head()
+        except IndexCorruptError:
+            if self.folders.condemned(self.folders.generations()[-1]):
+                return None
+            raise
+        if found is None:
             return None
-        table = self._open(generations[-1])
-        if recipe is not None and rows.recipe_of(table.schema) != recipe:
-            return None
-        return Snapshot(self.kb, int(table.version), generation=generations[-1])
+        snapshot, table = found
+        follows = not self.condemned(snapshot) and rows.recipe_of(table.schema) == recipe
+        return snapshot if recipe is None or follows else None
 
     def newest(self, snapshot: Snapshot) -> Snapshot:
         """Return the newest version of the table that a snapshot is of."""
-        return replace(snapshot, version=int(self._open(snapshot.generation).version))
+        return replace(snapshot, version=int(self.tables.open(snapshot.generation).version))
 
     def holds(self, snapshot: Snapshot) -> bool:
         """True if a snapshot can be read: it was made, and not cleaned up since."""
@@ -86,6 +82,10 @@ class Index:
             return False
         return True
 
+    def condemned(self, snapshot: Snapshot) -> bool:
+        """True if the table of a snapshot was given up: the next refresh makes another."""
+        return self.folders.condemned(snapshot.generation)
+
     def recipe(self, snapshot: Snapshot) -> Recipe:
         """Return what the table of a snapshot was made by."""
         return rows.recipe_of(self._pinned(snapshot).schema)
@@ -93,8 +93,13 @@ class Index:
     def donors(self, embedder_fingerprint: str) -> tuple[Snapshot, ...]:
         """Return the newest snapshot of each table with vectors of this embedder."""
         found = []
-        for generation in reversed(self._generations()):
-            table = self._open(generation)
+        for generation in reversed(self.folders.generations()):
+            try:
+                table = self.tables.open(generation)
+            except IndexCorruptError:
+                if self.folders.condemned(generation):
+                    continue
+                raise
             if rows.recipe_of(table.schema).embedder == embedder_fingerprint:
                 found.append(Snapshot(self.kb, int(table.version), generation=generation))
         return tuple(found)
@@ -107,41 +112,33 @@ class Index:
         """Return each document's uri with what the snapshot holds of it; none for no snapshot."""
         if snapshot is None:
             return {}
-        first = rows.first_chunks(self._pinned(snapshot).schema)
-        batches = self._scan(snapshot, ["uri", "document_digest", "trust"], first)
-        return {
-            uri: DocumentState(digest, trust)
-            for batch in batches
-            for uri, digest, trust in zip(*_lists(batch), strict=True)
-        }
+        return self._forgiving(snapshot, reading.documents, {})
 
     def headers(
         self, snapshot: Snapshot | None, uris: Collection[str]
     ) -> dict[str, DocumentHeader]:
         """Return what the snapshot says of these documents as a whole, by uri."""
-        found: dict[str, DocumentHeader] = {}
         if snapshot is None:
-            return found
-        first = rows.first_chunks(self._pinned(snapshot).schema)
-        for clause in _clauses("document", sorted(map(rows.document_key, uris))):
-            for batch in self._scan(snapshot, list(rows.HEADER_COLUMNS), f"{first} AND {clause}"):
-                found |= rows.headers_from(batch)
-        return found
+            return {}
+        return self._forgiving(snapshot, lambda table: reading.headers(table, uris), {})
 
     def vectors_for(self, snapshot: Snapshot, digests: Collection[str]) -> dict[str, Vector]:
         """Return the vector of each of these text digests that the snapshot has."""
-        found: dict[str, Vector] = {}
-        for clause in _clauses("digest", sorted(digests)):
-            for batch in self._scan(snapshot, ["digest", "vector"], clause):
-                vectors = rows.matrix(batch.column("vector"))
-                found.update(zip(batch.column("digest").to_pylist(), vectors, strict=True))
-        return found
+        wanted = [*digest_filters("digest", sorted(digests))]
+        suspect = self.condemned(snapshot)
+        return self._forgiving(
+            snapshot, lambda table: reading.vectors(table, wanted, suspect=suspect), {}
+        )
 
     def chunks_of(self, snapshot: Snapshot, uris: Collection[str]) -> Iterator[list[Chunk]]:
         """Yield the chunks of each of these documents as they stand in the snapshot."""
-        for key in sorted(map(rows.document_key, uris)):
-            [clause] = _clauses("document", [key])
-            yield rows.chunks_from(self._whole(snapshot, ["id"], clause))
+        suspect = self.condemned(snapshot)
+        for key in reading.keys(uris):
+            [clause] = digest_filters("document", [key])
+            read = partial(reading.chunks_of, where=clause, suspect=suspect)
+            chunks: list[Chunk] = self._forgiving(snapshot, read, [])
+            if chunks:
+                yield chunks
 
     def commit(
         self,
@@ -159,20 +156,28 @@ class Index:
         The commit changes the table of the base, which must be its newest version: documents in
         `removed`, by uri, and chunks in `gone`, by id, go, unless they are among the new ones.
         Without a base the rows become a table of their own. `content` is asked for its batches
-        from another thread, and must not read from this index.
+        from another thread, and must not read from this index. Raises IndexUnwritableError.
         """
-        if base is not None:
-            return self._merge(base, content, removed, gone, run_id)
-        schema = rows.schema_of(recipe, probes)
-        generation = max(self._generations(), default=0) + 1
-        self._folder.mkdir(parents=True, exist_ok=True)
-        reader = _reader(content, schema, run_id)
-        table = self._connection.create_table(self._name(generation), reader, schema=schema)
+        with writing_to(self._folder):
+            if base is not None:
+                table, generation = self.tables.writable(base), base.generation
+                merge(table, content, removed=removed, gone=gone, run_id=run_id)
+            else:
+                schema, generation = rows.schema_of(recipe, probes), self._next_generation()
+                self._folder.mkdir(parents=True, exist_ok=True)
+                name = self.folders.name(generation)
+                table = create(self.tables.connection, name, content, schema, run_id=run_id)
         return Snapshot(self.kb, int(table.version), generation=generation)
 
     def settle(self, snapshot: Snapshot) -> None:
-        """Make a snapshot's table safe against a power cut; LanceDB itself never syncs."""
-        make_durable(self._table_folder(snapshot.generation))
+        """Seal what each file of a snapshot's table hashes to, and sync it against a power cut.
+
+        LanceDB itself does neither.
+        """
+        folder = self.folders.path(snapshot.generation)
+        with writing_to(self._folder):
+            seal(folder)
+            make_durable(folder)
 
     def chunk_table(
         self, snapshot: Snapshot, *, vectors: bool = False, uris: Collection[str] | None = None
@@ -184,26 +189,29 @@ class Index:
         extra = ["vector"] if vectors else []
         columns = [*rows.CHUNK_COLUMNS, *extra]
         if uris is None:
-            return self._whole(snapshot, extra).select(columns)
-        clauses = list(_clauses("document", sorted(map(rows.document_key, uris)))) or ["false"]
-        parts = [self._whole(snapshot, extra, clause).select(columns) for clause in clauses]
+            return self._read(snapshot, partial(reading.whole, extra=extra)).select(columns)
+        clauses = [*digest_filters("document", reading.keys(uris))] or [any_of()]
+        parts = [
+            self._read(snapshot, partial(reading.whole, extra=extra, where=clause)).select(columns)
+            for clause in clauses
+        ]
         return pa.concat_tables(parts).sort_by([("uri", "ascending"), ("ordinal", "ascending")])
 
     def outline(self, snapshot: Snapshot) -> SnapshotOutline:
         """Return what every document and chunk of a snapshot is, without any text."""
-        return self._run(snapshot, lambda: read_outline(self._pinned(snapshot)))
+        return self._read(snapshot, read_outline)
 
     def best_cosines(self, snapshot: Snapshot, vectors: Vectors) -> Vectors:
         """Return each unit vector's best cosine, (rows,), to all vectors of a snapshot."""
-        return self._run(snapshot, lambda: best_cosines(self._pinned(snapshot), vectors))
+        return self._read(snapshot, lambda table: best_cosines(table, vectors))
 
     def best_texts(self, snapshot: Snapshot, questions: Sequence[str]) -> list[list[str]]:
         """Return for each question the five texts that full text finds best in a snapshot."""
-        return self._run(snapshot, lambda: best_texts(self._pinned(snapshot), questions))
+        return self._read(snapshot, lambda table: best_texts(table, questions))
 
     def search(self, snapshot: Snapshot, query: Query) -> tuple[Hit, ...]:
         """Return what answers best in the snapshot, best first, each text once."""
-        return self._run(snapshot, lambda: find(self._pinned(snapshot), query))
+        return self._read(snapshot, lambda table: find(table, query))
 
     def prepare(self, head: Snapshot, *, thorough: bool = False) -> Snapshot:
         """Build the indices that are due in the newest version; return the one to publish.
@@ -211,35 +219,37 @@ class Index:
         Some thousand rows that an index does not know are no reason, nor is an index that could
         not be built before, unless this is to be `thorough`. The writer's lease is to be held.
         """
-        table = self._newest(head)
+        table = self.tables.writable(head)
         if not due(table, stale_rows=0 if thorough else STALE_ROWS, thorough=thorough):
             return head
         if table.count_rows() < KEY_INDEX_ROWS:
             build_indices(table)
         else:
-            build_apart(self._folder, self._name(head.generation))
+            build_apart(self._folder, self.folders.name(head.generation))
         return self.newest(head)
 
     def hubs(self, snapshot: Snapshot) -> tuple[Hub, ...]:
         """Return the documents that are near to everything, the worst first."""
-        return self._run(snapshot, lambda: find_hubs(self._pinned(snapshot)))
+        return self._read(snapshot, find_hubs)
 
     def tidy(self, kept: Collection[Snapshot], *, now: datetime) -> Tidied:
         """Compact every table and remove what is not kept, whole tables too; see `tidy` there.
 
-        The newest version of the newest table stays. The writer's lease is to be held.
+        The newest version of the newest table stays, and so does a condemned one for as long as
+        something in it is kept. The writer's lease is to be held.
         """
         remove_leftovers(self._folder, self.kb)
         done = Tidied()
-        generations = self._generations()
+        generations = self.folders.generations()
         for generation in generations:
             versions = {each.version for each in kept if each.generation == generation}
-            folder = self._table_folder(generation)
-            if versions or generation == generations[-1]:
-                done += tidy(folder, versions, now=now)
-            else:
-                done += remove_table(folder, now=now)
-        self._handles.clear()
+            if self.folders.condemned(generation) and versions:
+                continue  # to compact it would copy its damage
+            needed = bool(versions) or generation == generations[-1]
+            with explained(partial(self.tables.unopenable, generation)):
+                folder = self.folders.path(generation)
+                done += tidy_sealed(folder, versions if needed else None, now=now)
+        self.tables.forget_handles()
         return done
 
     def count(self, snapshot: Snapshot) -> int:
@@ -255,180 +265,28 @@ class Index:
         their versions: what a document's bytes become is decided by the recipe alone. `documents`
         are those of the snapshot, where they were read before.
         """
-        recipe = rows.recipe_of(self._pinned(snapshot).schema)
         states = self.documents(snapshot) if documents is None else documents
-        whole = hashlib.sha256(f"{recipe.embedder}\n{recipe.cutting}\n".encode())
-        for uri in sorted(states):
-            state = states[uri]
-            whole.update(f"{rows.document_key(uri)} {state.digest} {state.trust}\n".encode())
-        return whole.hexdigest()
+        return reading.content_digest(self.recipe(snapshot), states)
 
-    @cached_property
-    def _connection(self) -> lancedb.DBConnection:
-        return lancedb.connect(self._folder)
+    def _pinned(self, snapshot: Snapshot) -> LanceTable:
+        return self.tables.pinned(snapshot)
 
-    def _name(self, generation: int) -> str:
-        return self.kb if generation == 1 else f"{self.kb}.{generation}"
+    def _next_generation(self) -> int:
+        """Return a number that no snapshot in the journal has, even where the folder was lost."""
+        serves = self._keeper.serves() if self._keeper is not None else None
+        return max([0, *self.folders.generations(), serves.generation if serves else 0]) + 1
 
-    def _table_folder(self, generation: int) -> Path:
-        return self._folder / f"{self._name(generation)}.lance"
+    def _read(self, snapshot: Snapshot, read: Callable[[LanceTable], T]) -> T:
+        """Read of a pinned table; raise IndexCorruptError for what cannot be."""
+        table = self._pinned(snapshot)
+        with explained(lambda error: unreadable(snapshot, error)):
+            return read(table)
 
-    def _generations(self) -> list[int]:
-        """Return the tables that a commit landed in, oldest first.
-
-        Asked of the disk, since connecting would make a folder.
-        """
-        numbers = [1]
-        for path in self._folder.glob(f"{self.kb}.*.lance"):
-            number = path.name.removeprefix(f"{self.kb}.").removesuffix(".lance")
-            numbers += [int(number)] if re.fullmatch("[1-9][0-9]*", number) else []
-        return sorted(number for number in numbers if self._has_landed(number))
-
-    def _has_landed(self, generation: int) -> bool:
-        versions = self._table_folder(generation) / "_versions"
-        return versions.is_dir() and any(versions.glob("*.manifest"))
-
-    def _open(self, generation: int) -> lancedb.table.LanceTable:
+    def _forgiving(self, snapshot: Snapshot, read: Callable[[LanceTable], T], nothing: T) -> T:
+        """Read of a pinned table; of a condemned one nothing, where it cannot be read."""
         try:
-            table = self._connection.open_table(self._name(generation))
-        except _LANCE_ERRORS as error:
-            msg = (
-                f"The index of {self.kb!r} in {str(self._folder)!r} cannot be opened: {error}. "
-                "Restore the folder from a backup, or delete it and refresh: the documents are the "
-                "truth."
-            )
-            raise IndexCorruptError(msg) from error
-        if not rows.is_ours(table.schema):
-            msg = (
-                f"The table {str(self._table_folder(generation))!r} is not an index that this "
-                "Driftline reads: another program or another version of Driftline made it. "
-                "Nothing was changed."
-            )
-            raise IndexCorruptError(msg)
-        return table
-
-    def _pinned(self, snapshot: Snapshot) -> lancedb.table.LanceTable:
-        """Return a handle that stays at the snapshot; kept, since opening one costs CPU."""
-        if snapshot.kb != self.kb:
-            msg = f"{snapshot} is not a snapshot of {self.kb!r}."
-            raise ValueError(msg)
-        if not self._has_landed(snapshot.generation):
-            raise _missing(snapshot)
-        if snapshot not in self._handles:
-            table = self._open(snapshot.generation)
-            try:
-                table.checkout(snapshot.version)
-            except _LANCE_ERRORS as error:
-                raise self._explain(snapshot, table, error) from error
-            if len(self._handles) >= _KEPT_HANDLES:
-                self._handles.pop(next(iter(self._handles)))
-            self._handles[snapshot] = table
-        return self._handles[snapshot]
-
-    def _newest(self, head: Snapshot) -> lancedb.table.LanceTable:
-        """Return a handle to write with; raise PlanMismatchError if another commit came first."""
-        table = self._open(head.generation)
-        if table.version != head.version:
-            msg = f"{head} is not the newest version of its table any more, {table.version} is."
-            raise PlanMismatchError(msg)
-        return table
-
-    def _explain(
-        self, snapshot: Snapshot, table: lancedb.table.LanceTable, error: Exception
-    ) -> SnapshotMissingError | IndexCorruptError:
-        versions = {version["version"] for version in table.list_versions()}
-        if snapshot.version in versions:
-            return _unreadable(snapshot, error)
-        return _missing(snapshot)
-
-    def _query(
-        self, snapshot: Snapshot, columns: list[str], where: str | None = None
-    ) -> lancedb.query.LanceQueryBuilder:
-        query = self._pinned(snapshot).search().select(columns).limit(None)
-        return query.where(where) if where else query
-
-    def _scan(
-        self, snapshot: Snapshot, columns: list[str], where: str | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Yield some columns batch by batch, in the order asked for."""
-        query = self._query(snapshot, columns, where)
-        try:
-            for batch in query.to_batches():
-                yield batch.select(columns)
-        except _LANCE_ERRORS as error:
-            raise _unreadable(snapshot, error) from error
-
-    def _whole(
-        self, snapshot: Snapshot, extra: Sequence[str], where: str | None = None
-    ) -> pa.Table:
-        """Return whole documents as chunks in reading order, with extra columns."""
-        schema = self._pinned(snapshot).schema
-        query = self._query(snapshot, rows.to_read_whole(schema, extra), where)
-        try:
-            return rows.in_reading_order(self._run(snapshot, query.to_arrow))
-        except rows.DisorderError as error:
-            raise _unreadable(snapshot, error) from error
-
-    def _merge(
-        self,
-        base: Snapshot,
-        content: Rows,
-        removed: Collection[str],
-        gone: Collection[str],
-        run_id: str,
-    ) -> Snapshot:
-        table = self._newest(base)
-        documents = _clauses("document", sorted(map(rows.document_key, removed)))
-        scope = " OR ".join([*documents, *_clauses("id", sorted(gone))])
-        (
-            table.merge_insert("id")
-            .when_matched_update_all()
-            .when_not_matched_insert_all()
-            .when_not_matched_by_source_delete(scope or "false")
-            .execute(_reader(content, table.schema, run_id))
-        )
-        return Snapshot(self.kb, int(table.version), generation=base.generation)
-
-    @staticmethod
-    def _run(snapshot: Snapshot, read: Callable[[], T]) -> T:
-        try:
-            return read()
-        except _LANCE_ERRORS as error:
-            raise _unreadable(snapshot, error) from error
-
-
-def open_table(folder: Path, name: str) -> lancedb.table.LanceTable:
-    """Return a table at its newest version."""
-    return lancedb.connect(folder).open_table(name)
-
-
-def _reader(content: Rows, schema: pa.Schema, run_id: str) -> pa.RecordBatchReader:
-    batches = (rows.batch_of(each, schema, run_id=run_id) for each in content)
-    return pa.RecordBatchReader.from_batches(schema, batches)
-
-
-def _clauses(column: str, digests: Sequence[str]) -> Iterator[str]:
-    """Yield filters. The only place where one is written, and only hex goes into it."""
-    if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests):
-        msg = "A filter may hold sha256 digests only."
-        raise ValueError(msg)
-    for start in range(0, len(digests), FILTER_VALUES):
-        listed = ", ".join(f"'{digest}'" for digest in digests[start : start + FILTER_VALUES])
-        yield f"{column} IN ({listed})"
-
-
-def _lists(batch: pa.RecordBatch) -> list[list[str]]:
-    return [column.to_pylist() for column in batch.columns]
-
-
-def _missing(snapshot: Snapshot) -> SnapshotMissingError:
-    return SnapshotMissingError(
-        f"Snapshot {snapshot} is not in the index: it was never made, or cleaned up since."
-    )
-
-
-def _unreadable(snapshot: Snapshot, error: Exception) -> IndexCorruptError:
-    return IndexCorruptError(
-        f"Snapshot {snapshot} cannot be read: {error}. Restore the index from a backup, or delete "
-        "it and refresh; an earlier release may still be whole."
-    )
+            return self._read(snapshot, read)
+        except IndexCorruptError:
+            if self.condemned(snapshot):
+                return nothing
+            raise

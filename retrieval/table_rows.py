@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrieval import chunk_table as shape
+from retrieval import filters
 from retrieval.embedders import Vectors
 from retrieval.records import Chunk, DocumentHeader, Flag, Recipe
 from retrieval.spool import Row
@@ -53,7 +54,7 @@ def schema_of(recipe: Recipe, probes: Vectors) -> pa.Schema:
 
 def first_chunks(schema: pa.Schema) -> str:
     """Return the filter for the rows that speak for a document: one for each."""
-    return "document_digest IS NOT NULL" if "reading_order" in schema.names else "ordinal = 0"
+    return filters.first_chunks(marked="reading_order" in schema.names)
 
 
 def is_ours(schema: pa.Schema) -> bool:
@@ -62,9 +63,14 @@ def is_ours(schema: pa.Schema) -> bool:
     return found == FORMAT or found in OLD_FORMATS
 
 
+def is_of_an_older_format(schema: pa.Schema) -> bool:
+    """True if a table is read as it is, and made anew by the next refresh."""
+    return schema.metadata[_FORMAT_KEY] in OLD_FORMATS
+
+
 def recipe_of(schema: pa.Schema) -> Recipe:
     """Return the recipe that a table's schema records."""
-    if schema.metadata[_FORMAT_KEY] in OLD_FORMATS:
+    if is_of_an_older_format(schema):
         return Recipe(schema.metadata[b"driftline.embedder"].decode(), "of an older format")
     return Recipe(*json.loads(schema.metadata[_RECIPE_KEY]))
 

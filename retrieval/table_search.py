@@ -18,7 +18,7 @@ from lancedb.table import LanceTable
 from numpy.typing import NDArray
 
 from retrieval.errors import BadVectorsError
-from retrieval.filters import Filters, one_of_digests, where
+from retrieval.filters import Filters, all_of, one_of_digests, where
 from retrieval.fusion import closeness, fuse
 from retrieval.records import Hit
 
@@ -254,7 +254,7 @@ def _copies(table: LanceTable, filters: Filters, digests: Sequence[str]) -> dict
     """Return where each of these texts stands, sorted."""
     held: dict[str, list[_Place]] = {}
     for digest in digests:
-        clause = " AND ".join(filter(None, (where(filters), one_of_digests([digest]))))
+        clause = all_of(where(filters), one_of_digests([digest]))
         query = table.search().where(clause).select(["uri", "id", "title"]).limit(_MAX_COPIES)
         held[digest] = sorted(_Place(**row) for row in query.to_list())
     return held

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from retrieval.failpoints import reach
+
 GRACE = timedelta(hours=1)
 """How long a version stays although nothing keeps it: a reader may have opened it before."""
 
@@ -59,7 +61,9 @@ def tidy(
     """
     before = _bytes(folder)
     removed = _remove(folder, kept_versions, now - grace)
+    reach("tidy.removed")
     compacted = _compact(folder, from_fragments)
+    reach("tidy.compacted")
     if compacted:
         removed += _remove(folder, kept_versions, now - grace)
     dataset = _opened(folder)
@@ -82,6 +86,7 @@ def remove_table(folder: Path, *, now: datetime, grace: timedelta = GRACE) -> Ti
     # Renamed first: half removed, it must not be taken for a table.
     gone = folder.with_name(f"{folder.name}{_REMOVED}")
     folder.rename(gone)
+    reach("tidy.retired")
     shutil.rmtree(gone)
     return Tidied(versions_removed=count, bytes_before=before)
 

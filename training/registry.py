@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from training.errors import AliasMovedError, ModelCorruptError, ModelMissingError
+from training.failpoints import reach
 from training.models.adapter_files import (
     CONFIG,
     MANIFEST,
@@ -21,6 +22,7 @@ from training.models.adapter_files import (
     tokenizer_digest,
 )
 from training.records import Adapter, BaseModel, ModelVersion
+from training.sums import write_sums
 from training.weighing import Evaluation, Verdict
 
 if TYPE_CHECKING:
@@ -104,9 +106,11 @@ class Registry:
         source = self._logged(run_id, base, adapter, card)
         if adapter:
             self._require_uploaded(source, adapter)
+        reach("registry.uploaded")
         made = self._client.create_model_version(
             name, source, run_id=run_id, tags=tags, description=card
         )
+        reach("registry.versioned")
         return self.version(name, int(made.version))
 
     def version(self, name: str, n: int) -> ModelVersion:
@@ -123,6 +127,10 @@ class Registry:
             msg = f"Model {name!r} has no version {n} in {self._place}: {error.message}"
             raise ModelMissingError(msg) from error
         return self._checked(found)
+
+    def folder(self, name: str, n: int) -> Path:
+        """Return where all files of a version are, whatever they are by now."""
+        return self._local_folder(str(self._client.get_model_version(name, str(n)).source))
 
     def aliased(self, name: str, alias: str) -> ModelVersion | None:
         """Return the version that an alias points at, or None if it points nowhere."""
@@ -179,11 +187,15 @@ class Registry:
         return self.version(name, mine[0]) if mine else None
 
     def _of_training(self, name: str, key: str, adapter: Adapter | None) -> ModelVersion | None:
-        """Return the version of a training whose run was killed before its verdict, if any."""
-        if adapter is None or not key.isalnum():
+        """Return the version of a training whose run was killed before its verdict, if any.
+
+        A base model on its own has a key too: its version is found like that of a training.
+        """
+        if not key.isalnum():
             return None
+        digest = adapter.digest if adapter else ""
         found = self._client.search_model_versions(f"tags.`{_KEY}` = '{key}'")
-        mine = [v for v in found if v.name == name and v.tags.get(_DIGEST) == adapter.digest]
+        mine = [v for v in found if v.name == name and v.tags.get(_DIGEST) == digest]
         return self.version(name, max(int(v.version) for v in mine)) if mine else None
 
     def _ensure_model(self, name: str) -> None:
@@ -201,6 +213,7 @@ class Registry:
             folder = Path(made) / _MODEL
             self._save(folder, base, adapter)
             (folder / _CARD).write_text(card, encoding="utf-8")
+            write_sums(folder)
             self._client.log_artifacts(run_id, str(folder), _MODEL)
         return f"{self._client.get_run(run_id).info.artifact_uri}/{_MODEL}"
 

@@ -6,7 +6,7 @@ import click
 
 from flows import rendering
 from flows.commands.index import status_of
-from flows.commands.options import as_json_option, desk_of, kb_argument
+from flows.commands.options import as_json_option, desk_of, desk_on_duty_of, kb_argument
 from flows.display import Display, emit
 from flows.drift_rendering import drift_object, drift_view
 from flows.measure import drift as measure
@@ -20,7 +20,7 @@ from flows.monitor import past
 @click.pass_context
 def monitor(context: click.Context, kb: str, *, as_json: bool) -> int:
     """Run the whole scheduled check of KB here: refresh, measure, decide, retrain if needed."""
-    with desk_of(context, kb) as desk:
+    with desk_on_duty_of(context, kb) as desk:
         outcome = run_check(desk, Display())
     emit(rendering.monitor_object(outcome), rendering.monitor_view(outcome), as_json=as_json)
     return status_of(outcome.check.refresh.plan)

@@ -7,7 +7,7 @@ import time
 import click
 
 from flows import rendering
-from flows.commands.options import as_json_option, desk_of, kb_argument
+from flows.commands.options import as_json_option, desk_of, kb_argument, working_desk_of
 from flows.display import Display, emit
 from flows.errors import Exit
 from flows.maintain import maintain as tidy_index
@@ -37,7 +37,7 @@ def plan(context: click.Context, kb: str, *, as_json: bool) -> int:
 @click.pass_context
 def refresh(context: click.Context, kb: str, *, accept: str | None, as_json: bool) -> int:
     """Bring the index of KB up to date with its source and publish a release."""
-    with desk_of(context, kb) as desk:
+    with working_desk_of(context, kb) as desk:
         outcome = refresh_index(desk, Display(), accept=accept)
     payload = rendering.refresh_object(outcome)
     emit(payload, rendering.refresh_view(outcome), as_json=as_json)

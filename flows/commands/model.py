@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from flows.commands.options import as_json_option, desk_of, kb_argument
+from flows.commands.options import as_json_option, kb_argument, working_desk_of
 from flows.display import Display, emit
 from flows.retrain import plan_retraining
 from flows.retrain import retrain as train_challenger
@@ -28,7 +28,7 @@ def retrain(
     as_json: bool,
 ) -> None:
     """Train a challenger for KB, weigh it against the champion, promote it if it is better."""
-    with desk_of(context, kb) as desk:
+    with working_desk_of(context, kb) as desk:
         if plan:
             planned = plan_retraining(desk, Display(), snapshot=snapshot)
             emit(plan_object(kb, planned), plan_view(planned), as_json=as_json)

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from flows.desk import Desk, open_desk
+from flows.duty import delivering, on_duty
+from flows.outbox import Couriers
 from flows.settings import Settings, load_settings
 
 as_json_option = click.option(
@@ -27,4 +29,18 @@ def settings_of(context: click.Context) -> Settings:
 def desk_of(context: click.Context, kb: str) -> Iterator[Desk]:
     """Open the desk of one knowledge base."""
     with open_desk(settings_of(context), kb) as desk:
+        yield desk
+
+
+@contextmanager
+def working_desk_of(context: click.Context, kb: str) -> Iterator[Desk]:
+    """Open the desk of one knowledge base for work that people are told of, and tell them."""
+    with desk_of(context, kb) as desk, delivering(desk, Couriers()):
+        yield desk
+
+
+@contextmanager
+def desk_on_duty_of(context: click.Context, kb: str) -> Iterator[Desk]:
+    """Open the desk of one knowledge base for a run that nobody watches: a failure is told."""
+    with on_duty(settings_of(context), kb, couriers=Couriers()) as desk:
         yield desk

@@ -7,7 +7,7 @@ import getpass
 import click
 
 from flows import promotion_rendering
-from flows.commands.options import as_json_option, desk_of, kb_argument
+from flows.commands.options import as_json_option, desk_of, kb_argument, working_desk_of
 from flows.display import Display, emit
 from flows.errors import Exit
 from flows.evidence import evidence_of
@@ -51,7 +51,7 @@ def promote(
     as_json: bool,
 ) -> int:
     """Show the evidence on a version of KB's model, or promote it on that evidence."""
-    with desk_of(context, kb) as desk:
+    with working_desk_of(context, kb) as desk:
         shown = evidence_of(desk, version)
         if evidence is None:
             view = promotion_rendering.evidence_view(shown)
@@ -90,7 +90,7 @@ def rollback(
     as_json: bool,
 ) -> None:
     """Publish an earlier RELEASE of KB again, and stop refreshes from undoing it."""
-    with desk_of(context, kb) as desk:
+    with working_desk_of(context, kb) as desk:
         published = go_back(
             desk, Display(), release, actor=person(by), why=why, model_only=model_only
         )

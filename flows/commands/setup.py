@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -21,32 +22,46 @@ from flows.up import serving
 def init(directory: Path, *, as_json: bool) -> None:
     """Write a commented driftline.toml here for the documents in DIR, and say what is next."""
     file, name = initialise(directory, Path.cwd())
-    commands = [f"driftline plan {name}", f"driftline monitor {name}", "driftline up"]
-    said = (
-        f"Wrote {file} with knowledge base {name!r}.\n"
-        f"Next: `{commands[0]}` shows what would be indexed, `{commands[1]}` does the first "
-        f"check, `{commands[2]}` runs it on a schedule."
-    )
-    emit({"kb": name, "file": str(file), "next": commands}, said, as_json=as_json)
+    steps = {
+        f"driftline plan {name}": "shows what would be indexed; writes nothing",
+        f"driftline monitor {name}": "indexes it, publishes the first release, checks it",
+        f"driftline status {name}": "says what answers, how fresh, how stale, and what comes next",
+        "driftline up": "runs it on a schedule, with pages to look at, until Ctrl-C",
+    }
+    width = max(map(len, steps))
+    told = [f"  {command:<{width}}  {what}" for command, what in steps.items()]
+    said = [
+        f"Wrote {file} with knowledge base {name!r}. Next:",
+        *told,
+        "Whom to tell, and when to run, stands in that file under [notify] and [schedule].",
+    ]
+    emit({"kb": name, "file": str(file), "next": list(steps)}, "\n".join(said), as_json=as_json)
 
 
 @click.command()
 @as_json_option
 @click.pass_context
 def up(context: click.Context, *, as_json: bool) -> None:
-    """Start the Prefect server, MLflow and workers, with all deployments; Ctrl-C stops all."""
+    """Start the Prefect server, MLflow and a runner, with all deployments; Ctrl-C stops all."""
     settings = settings_of(context)
-    # A service manager says SIGTERM; a shell's background job is born deaf to SIGINT.
-    for sign in (signal.SIGINT, signal.SIGTERM):
+    # A service manager says SIGTERM, a closed terminal SIGHUP; a shell's background job is born
+    # deaf to SIGINT.
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, signal.default_int_handler)
-    with serving(settings, lambda line: click.echo(line, err=True)) as (addresses, wait):
-        payload = {"prefect": addresses.prefect, "mlflow": addresses.mlflow}
-        said = (
-            f"Prefect  {addresses.prefect}   deployments, runs, schedules\n"
-            f"MLflow   {addresses.mlflow}/?workflowType=machine_learning   history and models\n"
-            "Ctrl-C stops everything."
-        )
-        emit(payload, said, as_json=as_json)
+    with serving(settings, lambda line: click.echo(line, err=True)) as (served, wait):
+        where = served.addresses
+        payload = {
+            **asdict(where),
+            "changes": list(served.changes),
+            "notices": list(served.notices),
+        }
+        said = [
+            f"Prefect  {where.prefect}   deployments, runs, schedules",
+            f"MLflow   {where.mlflow}/?workflowType=machine_learning   history and models",
+            *served.notices,
+            "Ctrl-C stops everything.",
+        ]
+        emit(payload, "\n".join(said), as_json=as_json)
         try:
             wait()
         except KeyboardInterrupt:

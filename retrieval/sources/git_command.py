@@ -262,7 +262,8 @@ def without_credentials(text: str) -> str:
     >>> without_credentials("fatal: 'https://me:p@ss@host/x?token=1' not found")
     "fatal: 'https://***@host/x?***' not found"
     """
-    hidden = re.sub(r"://[^/\s']+@", "://***@", text)
+    # A password may hold what an address should have escaped; a port is none.
+    hidden = re.sub(r"://(?:[^/\s']+|[^/\s:@']*:(?!\d+/)[^\s']*)@", "://***@", text)
     return re.sub(r"(://[^\s'?]*\?)[^\s']+", r"\1***", hidden)
 
 

@@ -257,9 +257,12 @@ def _split(url: str) -> tuple[str, str]:
     protocol, mark, path = url.partition("://")
     if not mark or protocol not in {*STORES, *ARCHIVES} or "::" in path:
         choices = ", ".join(f"{name}://" for name in (*STORES, *ARCHIVES))
-        msg = f"No store can be opened at {url.partition('@')[0]!r}. Use one of {choices}."
+        # The scheme alone: whoever takes this for another kind of address may have a key in it.
+        told = f"{protocol}://" if mark else "an address without a scheme"
+        msg = f"No store can be opened at {told!r}. Use one of {choices}."
         raise ValueError(msg)
-    if protocol in STORES and "@" in path.partition("/")[0]:
+    # No bucket has one of these in its name.
+    if protocol in STORES and not {"@", ":"}.isdisjoint(path.partition("/")[0]):
         msg = f"A {protocol}:// url must not hold a key; give it as an option of the source."
         raise ValueError(msg)
     return protocol, path

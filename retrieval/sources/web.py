@@ -7,7 +7,7 @@ from datetime import datetime
 from retrieval.errors import DocumentRefusedError, SourceUnreachableError
 from retrieval.records import Body, Completeness, Entry, Listing, RefusalCode
 from retrieval.sources.patterns import Patterns
-from retrieval.sources.web_address import UnsafeAddressError, normal_address, site_of
+from retrieval.sources.web_address import UnsafeAddressError, normal_address, shown, site_of
 from retrieval.sources.web_answers import last_modified, note_of, require_page
 from retrieval.sources.web_crawl import Crawl
 from retrieval.sources.web_fetch import Fetcher, FetchError, Resolve
@@ -137,5 +137,5 @@ def _start(text: str) -> str:
     try:
         return normal_address(text)
     except UnsafeAddressError as error:
-        msg = f"The web source cannot start at {text!r}: {error}."
+        msg = f"The web source cannot start at {shown(text)!r}: {error}."
         raise SourceUnreachableError(msg) from error

@@ -15,6 +15,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 # What browsers and resolvers read as a number: 2130706433, 0x7f.1 and 0177.0.0.1 are 127.0.0.1.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# A password may hold what an address should have escaped; a port is none.
+_USER = re.compile(r"(?<=//)(?:[^/?#\s]*|[^/\s:@]*:(?!\d+[/?#])\S*)@")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 _NEVER = re.compile(r"[\x00-\x20\x7f\\]")  # two parsers disagree on each: that is how guards fall
 
@@ -51,6 +53,15 @@ def normal_address(text: str, base: str = "") -> str:
     path = _without_dots(_encoded(parts.path, "/:@!$&'()*+,;=")) or "/"
     query = f"?{_encoded(parts.query, '/?:@!$&()*+,;=')}" if parts.query else ""
     return f"{parts.scheme}://{host}{port}{path}{query}"
+
+
+def shown(text: str) -> str:
+    """Return an address that may stand in a message: without whoever asks.
+
+    >>> shown("https://me:p@ss@example.org/a@b")
+    'https://***@example.org/a@b'
+    """
+    return _USER.sub("***@", text)
 
 
 def site_of(address: str) -> str:
@@ -116,13 +127,13 @@ def _split(text: str, base: str) -> SplitResult:
         parts = urlsplit(urljoin(base, plain, allow_fragments=True))
         port = parts.port
     except ValueError as error:
-        msg = f"{plain!r} is no address: {error}"
+        msg = f"{shown(plain)!r} is no address"
         raise UnsafeAddressError(msg) from error
     if parts.scheme not in DEFAULT_PORTS:
-        msg = f"{plain!r} is not an http or https address"
+        msg = f"{shown(plain)!r} is not an http or https address"
         raise UnsafeAddressError(msg)
     if _NEVER.search(plain) or "@" in parts.netloc or port == 0:
-        msg = f"{plain!r} holds a user, a backslash, a control character or port 0"
+        msg = f"{shown(plain)!r} holds a user, a backslash, a control character or port 0"
         raise UnsafeAddressError(msg)
     return parts
 

@@ -18,7 +18,7 @@ from prefect.flow_engine import run_flow
 from prefect.flow_runs import resume_flow_run
 from prefect.testing.utilities import prefect_test_harness
 
-import flows.deployments
+import flows.training_deployments
 from flows.desk import Desk
 from flows.evidence import DIGITS, evidence_of
 from flows.promotions import attempts
@@ -39,7 +39,7 @@ def server() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
         with prefect_test_harness(server_startup_timeout=240):
-            deployment: Any = flows.deployments.retrain.to_deployment("retrain")
+            deployment: Any = flows.training_deployments.retrain.to_deployment("retrain")
             deployment.apply()
             yield
 
@@ -67,7 +67,7 @@ class Waiting:
     def start(self) -> Any:
         with get_client(sync_client=True) as client:
             run = client.read_flow_run(self.run_id)
-        retrain: Any = flows.deployments.retrain
+        retrain: Any = flows.training_deployments.retrain
         try:
             return run_flow(
                 retrain,
@@ -95,7 +95,7 @@ def waiting(
     shutil.copytree(challenged, tmp_path / "place")
     monkeypatch.setenv("DRIFTLINE_CONFIG", str(tmp_path / "place" / "driftline.toml"))
     trainer = Trainer()
-    monkeypatch.setattr(flows.deployments, "train_challenger", trainer)
+    monkeypatch.setattr(flows.training_deployments, "train_challenger", trainer)
     run: Any = run_deployment("retrain/retrain", parameters={"kb": "docs"}, timeout=0)
     return Waiting(run.id, tmp_path / "place", trainer)
 

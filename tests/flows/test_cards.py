@@ -7,8 +7,8 @@ from markdown_it import MarkdownIt
 from prefect.client.schemas.actions import ArtifactCreate
 
 from flows.cards import check_card, check_table, check_title, escape
-from flows.deployments import artifact_key
 from flows.records import Check
+from flows.timeline import artifact_key
 from monitors.drift import unmeasured
 from monitors.records import Action, ChangeKind, Cost, Decision, DocumentDrift, DriftReport
 from tests.flows.checks import REFRESHED, RELEASE

@@ -25,15 +25,18 @@ def test_every_command_is_documented_with_its_arguments(name: str):
     command = commands()[name]
     heading = next(line for line in DOCUMENT.splitlines() if f"## `driftline {name}" in line)
 
+    leaves = command.commands.values() if isinstance(command, click.Group) else [command]
     options = {
         option
-        for parameter in command.params
+        for leaf in leaves
+        for parameter in leaf.params
         for option in parameter.opts
         if option.startswith("--") and option not in {"--json", "--help"}
     }
 
     assert all(option in heading for option in options)
-    assert any("--json" in parameter.opts for parameter in command.params)
+    for leaf in leaves:
+        assert any("--json" in parameter.opts for parameter in leaf.params)
     assert command.help
 
 
@@ -82,11 +85,11 @@ def test_a_command_imports_no_framework_that_it_does_not_need(
 def test_an_unforeseen_error_is_one_sentence_and_a_file(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ):
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         msg = "the disk caught fire"
         raise RuntimeError(msg)
 
-    monkeypatch.setattr("flows.commands.history._status_of", broken)
+    monkeypatch.setattr("flows.commands.status.look", broken)
 
     done = place.run("status", "--json")
 

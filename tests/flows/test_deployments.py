@@ -1,41 +1,77 @@
-"""prefect.yaml: every entrypoint loads, and every parameter it sets exists."""
+"""prefect.yaml: every entrypoint loads, its parameters exist, every field is explained."""
+
+from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from prefect import Flow
+from prefect.exceptions import ParameterTypeError
 from prefect.flows import load_flow_from_entrypoint
 
 from flows.orchestration import POOLS
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+EVERY = {"monitor", "refresh", "retrain", "promote", "rollback", "forget", "maintain", "verify"}
+
+by_name = pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda each: each["name"])
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
-def test_every_entrypoint_loads_and_takes_its_parameters(
-    deployment, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.chdir(ROOT)
+def flow_of(deployment: dict[str, Any]) -> Flow[..., object]:
+    found: Flow[..., object] = load_flow_from_entrypoint(deployment["entrypoint"])
+    return found
 
-    flow: Flow[..., object] = load_flow_from_entrypoint(deployment["entrypoint"])
 
-    assert isinstance(flow, Flow)
+def test_there_is_a_deployment_for_every_flow():
+    assert {each["name"] for each in DEPLOYMENTS} == EVERY
+
+
+@by_name
+def test_every_entrypoint_loads_and_takes_its_parameters(deployment: dict[str, Any]):
+    flow = flow_of(deployment)
+
     assert flow.name == deployment["name"]
     accepted = inspect.signature(flow.fn).parameters
     assert set(deployment.get("parameters", {})) <= set(accepted)
+    for schedule in deployment.get("schedules", []):
+        assert set(schedule.get("parameters", {})) <= set(accepted)
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
-def test_every_parameter_is_explained_in_the_form(deployment, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(ROOT)
-    flow: Flow[..., object] = load_flow_from_entrypoint(deployment["entrypoint"])
+@by_name
+def test_every_field_of_a_form_is_named_and_explained(deployment: dict[str, Any]):
+    fields = flow_of(deployment).parameters.properties
 
-    properties = flow.parameters.properties
+    assert all(field["title"][0].isupper() for field in fields.values())
+    assert all(field.get("description") for field in fields.values())
 
-    assert all(field.get("description") for field in properties.values())
+
+@by_name
+def test_every_deployment_is_described_in_markdown_and_tagged(deployment: dict[str, Any]):
+    assert deployment["description"].startswith("**")
+    assert deployment["tags"][0] == "driftline"  # what finds runs that died
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        pytest.param("refresh", {"kb": ""}, id="no-knowledge-base"),
+        pytest.param("refresh", {"kb": "docs", "accept": "not hex"}, id="no-digest"),
+        pytest.param("promote", {"kb": "docs", "evidence": "abc", "by": "Ada"}, id="few-digits"),
+        pytest.param("promote", {"kb": "docs", "evidence": "0" * 12, "by": ""}, id="nobody"),
+        pytest.param("verify", {"depth": "deep"}, id="no-such-depth"),
+        pytest.param("forget", {"kb": "docs", "uris": [], "by": "Ada"}, id="no-documents"),
+        pytest.param("rollback", {"kb": "docs", "release": "3f", "by": "Ada"}, id="short-release"),
+    ],
+)
+def test_what_a_form_refuses_a_run_refuses(name: str, given: dict[str, Any]):
+    [deployment] = [each for each in DEPLOYMENTS if each["name"] == name]
+
+    with pytest.raises(ParameterTypeError):
+        flow_of(deployment).validate_parameters(given)
 
 
 def test_every_work_pool_is_created():
@@ -45,4 +81,4 @@ def test_every_work_pool_is_created():
 def test_retraining_has_a_work_pool_of_its_own():
     pools = {deployment["name"]: deployment["work_pool"]["name"] for deployment in DEPLOYMENTS}
 
-    assert pools["retrain"] not in {pools["monitor"], pools["refresh"]}
+    assert [name for name, pool in pools.items() if pool == "driftline-gpu"] == ["retrain"]

@@ -1,6 +1,5 @@
 """The journal: nothing acknowledged is lost, nothing is changed unseen, one promotion wins."""
 
-import multiprocessing
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,27 +181,6 @@ def test_a_newer_journal_is_refused_and_left_alone(journal: Journal, tmp_path: P
 
     with pytest.raises(NewerJournalError, match="format 99"):
         Journal(url)
-
-
-def _write(url: str, writer: int) -> None:
-    journal = Journal(url)
-    for number in range(10):
-        journal.append("docs", "check", {"writer": writer, "number": number}, time=NOW)
-
-
-def test_four_processes_start_a_journal_together_and_lose_nothing(url: str):
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(url, writer)) for writer in range(4)]
-
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-
-    assert [writer.exitcode for writer in writers] == [0, 0, 0, 0]
-    journal = Journal(url)
-    assert journal.count("docs", "check") == 40
-    assert journal.first_broken() is None
 
 
 def test_the_id_of_a_release_is_its_parts_and_not_their_places():

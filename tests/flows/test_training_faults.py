@@ -229,7 +229,7 @@ def test_a_training_that_is_killed_is_told_and_goes_on_when_asked_again(
     before = place.standing()
 
     with monkeypatch.context() as patched:
-        patched.setenv("DRIFTLINE_TRAINING_FAILPOINT", "step:8")
+        patched.setenv("DRIFTLINE_FAILPOINT", "training.step:8")
         done = place.run("retrain", "docs", "--json")
     after = place.standing()
     again = place.run_json("retrain", "docs")

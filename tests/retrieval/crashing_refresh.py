@@ -1,7 +1,5 @@
 """Run by test_crash in a process of its own: one refresh, killed at a chosen moment."""
 
-import importlib
-import os
 import signal
 import warnings
 from collections.abc import Sequence
@@ -11,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import failpoints
 from retrieval.embedders import OnProgress
+from retrieval.failpoints import arm
 from retrieval.sources import Feed
 from retrieval.sources.folder import FolderSource
 from tests.retrieval.builders import HashingEmbedder, KnowledgeBase, paragraph
@@ -106,8 +104,7 @@ def knowledge_base(scene: str, sources: Path, state: Path) -> KnowledgeBase:
 
 def refresh(scene: str, sources: Path, state: Path, failpoint: str) -> None:
     """Refresh, and be killed at the failpoint if one is given."""
-    os.environ["DRIFTLINE_FAILPOINT"] = failpoint
-    importlib.reload(failpoints)  # it reads the environment once, and this process was forked
+    arm(failpoint)
     knowledge_base(scene, sources, state).refresh()
 
 

@@ -4,9 +4,7 @@ More than two hundred real processes die here: at every failpoint of a refresh a
 by chance, in each of five scenes.
 """
 
-import multiprocessing
 import random
-import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -15,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-import retrieval
+from retrieval import failpoints
 from retrieval.refresh import EMBED_BATCH
-from tests.retrieval import crashing_refresh
+from tests.faults.forking import PROCESSES
 from tests.retrieval.builders import KnowledgeBase
 from tests.retrieval.crashing_refresh import (
     SCENES,
@@ -31,9 +29,6 @@ from tests.retrieval.crashing_refresh import (
 
 pytestmark = pytest.mark.slow
 
-# Children are forked off a server that has imported everything and never used it.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["__main__", crashing_refresh.__name__])
 LONGEST_SECONDS = 60
 
 ONCE = (
@@ -167,15 +162,10 @@ def test_killed_at_any_moment_and_run_again_it_ends_as_if_undisturbed(
 
 
 def test_there_are_kills_enough_and_at_every_failpoint_of_a_refresh():
-    package = Path(retrieval.__path__[0])
-    reached = {
-        name
-        for path in package.rglob("*.py")
-        for name in re.findall(r'\breach\("([^"]+)"\)', path.read_text())
-    }
+    listed = {name for name in failpoints.FAILPOINTS if name.startswith("refresh.")}
 
     assert len(KILLS) >= 200
-    assert {failpoint.partition(":")[0] for failpoint in FAILPOINTS} == reached
+    assert {failpoint.partition(":")[0] for failpoint in FAILPOINTS} == listed
 
 
 @pytest.mark.parametrize("scene", SCENES)

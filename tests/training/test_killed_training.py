@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.forking import PROCESSES
 from tests.training.builders import answer_row, text_row, training_set
-from tests.training.killed_training import prepared, train_until
+from tests.training.killed_training import train_until
 from tests.training.tiny import tiny_base
 from training.failpoints import FAILPOINTS
 from training.fitting.checkpoints import candidate_adapters, work_folder
@@ -39,7 +40,7 @@ def undisturbed(tiny: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Ad
 
 
 def killed_at(failpoint: str, times: int, base: BaseModel, folder: Path) -> int | None:
-    process = prepared().Process(
+    process = PROCESSES.Process(
         target=train_until,
         args=(failpoint, times),
         kwargs={"base": base, "examples": EXAMPLES, "config": CONFIG, "folder": folder},
@@ -56,7 +57,7 @@ def test_a_training_killed_at_every_tenth_step_ends_with_the_same_digest(
 ) -> None:
     folder, again = tmp_path / "adapter", list[TrainingStep]()
 
-    died = killed_at("step", step, tiny, folder)
+    died = killed_at("training.step", step, tiny, folder)
     adapter = finetune(tiny, EXAMPLES, CONFIG, folder, on_step=again.append)
 
     assert died == -signal.SIGKILL
@@ -100,7 +101,7 @@ def test_a_training_killed_again_and_again_ends_with_the_same_digest(
 ) -> None:
     folder = tmp_path / "adapter"
 
-    died = [killed_at("step", 7, tiny, folder) for _ in range(4)]
+    died = [killed_at("training.step", 7, tiny, folder) for _ in range(4)]
     adapter = finetune(tiny, EXAMPLES, CONFIG, folder)
 
     assert died == [-signal.SIGKILL] * 4
@@ -113,7 +114,7 @@ def test_another_config_does_not_go_on_from_a_killed_training(
 ) -> None:
     other = replace(CONFIG, seed=18)
     folder, again = tmp_path / "adapter", list[TrainingStep]()
-    killed_at("step", 10, tiny, folder)
+    killed_at("training.step", 10, tiny, folder)
 
     adapter = finetune(tiny, EXAMPLES, other, folder, on_step=again.append)
 

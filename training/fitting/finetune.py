@@ -197,7 +197,7 @@ class _Training:
                 self._sample()
             if (at + 1) % every == 0 and at + 1 < len(steps):
                 self._keep()
-            reach("step")
+            reach("training.step")
 
     def deliver(self, folder: Path) -> Adapter:
         """Return the finished adapter from its folder."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from training.errors import TrainKilledError
+from training.failpoints import reach
 from training.fitting.jobs import Failure, Finished, Job, Notice, from_line, write_job
 from training.fitting.listeners import Listeners
 from training.models.adapter_files import read_adapter
@@ -35,6 +36,7 @@ def train(job: Job, listeners: Listeners, *, accelerate_file: Path | None = None
     """
     told = job.folder.with_name(f"{job.folder.name}.job")
     write_job(job, told)
+    reach("training.asked")
     with _child(told, accelerate_file) as child:
         last = _listen(child, listeners)
         status = child.wait()

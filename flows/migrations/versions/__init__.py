@@ -1,0 +1,1 @@
+"""One file a format. A step that was published is never edited."""
