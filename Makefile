@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` runs the whole job, `make test` runs every check.
-.PHONY: demo test soak setup up bench fix lint clean
+.PHONY: demo test soak guards setup up bench fix lint clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -23,6 +23,10 @@ test: .venv/ready lint
 # Scheduled checks for weeks, in an hour: make soak CHECKS=5000 for longer.
 soak: .venv/ready
 	$(BIN)/python -m tests.faults.soak $(CHECKS)
+
+# Each guard of tests/guards/guards.toml switched off in a copy: its tests must go red.
+guards: .venv/ready
+	$(BIN)/python -m tests.guards.switched_off
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ from corpora import archive_folder, unpack
 from memory import TrivialEmbedder
 from tables import add_markdown_option, show, verdict
 
-from flows.changes import read_pair
+from flows.checking.changes import read_pair
 from monitors.drift import measure_drift
 from retrieval.drafting import plan_refresh
 from retrieval.records import Body, Entry, Listing, Snapshot

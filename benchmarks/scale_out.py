@@ -26,8 +26,8 @@ from tables import add_markdown_option, show
 
 from flows.desk import Desk, open_desk
 from flows.refresh import draft
-from flows.settings import load_settings
-from flows.task_steps import as_task
+from flows.serving.task_steps import as_task
+from flows.settings.settings import load_settings
 from retrieval.drafting import Draft
 from retrieval.records import Refreshed
 from retrieval.refresh import apply_refresh

@@ -20,10 +20,10 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.desk import Desk, open_desk
-from flows.display import Display
 from flows.monitor import monitor
 from flows.records import MonitorOutcome
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
+from flows.showing.display import Display
 from flows.steps import OnProgress
 from monitors.wording import percent
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flows.desk import Desk
+from flows.examining.standby import with_a_whole_model
 from flows.release import Published
 from flows.search import search
-from flows.standby import with_a_whole_model
 from flows.steps import Perform
 from retrieval.filters import Filters
 from retrieval.records import Hit

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flows.journal_chain import digest_of
-from flows.journal_redaction import REDACTION
+from flows.journal.chain import digest_of
+from flows.journal.redaction import REDACTION
 
 Row = dict[str, Any]
 """A row of the journal as stored: all of an entry's values, its payload as text."""

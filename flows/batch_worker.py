@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Literal
 
 from flows.embedder import open_embedder
-from flows.settings import Settings, load_settings
+from flows.settings.settings import Settings, load_settings
 from retrieval.embedders import Embedder
 from retrieval.fan_out_files import Job
 from retrieval.fan_out_worker import Tools, work_off

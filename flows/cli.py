@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from flows.errors import EXIT_OF_CODE, Exit, FlowError
-from flows.redaction import redacted
+from flows.settings.redaction import redacted
 from retrieval.errors import RetrievalError
 from training.errors import TrainingError
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from flows.changes import read_pair
+from flows.checking.changes import read_pair
 from flows.desk import open_desk
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from flows.steps import Perform
 from monitors.asking.full_text import search_in
 from monitors.decision.policy import History, RetrainPolicy, decide

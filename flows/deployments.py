@@ -12,13 +12,18 @@ from prefect import get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 
-from flows import approval, late_runs, timeline
-from flows.abandoned import crash_abandoned
+from flows.erasing.receipt import receipt_text
 from flows.errors import BusyError, NoReleaseError
-from flows.evidence import evidence_of
-from flows.flow_making import as_flow
+from flows.examining.verification import Depth
 from flows.forget import forget as erase
-from flows.parameters import (
+from flows.promoting.evidence import evidence_of
+from flows.promoting.promotions import person
+from flows.refresh import refresh as refresh_index
+from flows.rollback import rollback as go_back
+from flows.serving import approval, late_runs, timeline
+from flows.serving.abandoned import crash_abandoned
+from flows.serving.flow_making import as_flow
+from flows.serving.parameters import (
     Accept,
     AnyKb,
     By,
@@ -31,12 +36,7 @@ from flows.parameters import (
     Version,
     Why,
 )
-from flows.prefect_couriers import desk_on_duty
-from flows.promotions import person
-from flows.receipt import receipt_text
-from flows.refresh import refresh as refresh_index
-from flows.rollback import rollback as go_back
-from flows.scheduled_work import (
+from flows.serving.scheduled_work import (
     check,
     for_each,
     look_for_damage,
@@ -44,9 +44,9 @@ from flows.scheduled_work import (
     scheduled_time,
     tidy,
 )
-from flows.settings import load_settings
-from flows.task_steps import as_task
-from flows.verification import Depth
+from flows.serving.task_steps import as_task
+from flows.settings.settings import load_settings
+from flows.telling.prefect_couriers import desk_on_duty
 
 
 @as_flow

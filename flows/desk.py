@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.embedder import open_embedder
-from flows.erasures import denylist
+from flows.erasing.erasures import denylist
 from flows.errors import NoReleaseError
-from flows.journal import Journal, open_journal
+from flows.examining.quarantine import keeper_of
+from flows.journal.journal import Journal, open_journal
 from flows.model_places import locate
-from flows.quarantine import keeper_of
 from flows.release import Published
-from flows.settings import Kb, Settings
+from flows.settings.settings import Kb, Settings
 from flows.sources import feeds_of
-from flows.tracking import Tracker
+from flows.tracking.runs import Tracker
 from retrieval.scan_cache import ScanCache
 from retrieval.sources import Closable, Feed
 from retrieval.sources.denied import without_denied

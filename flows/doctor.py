@@ -6,10 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from flows import machine_checks, model_checks, place_checks, service_checks
 from flows.errors import FlowError
-from flows.examination import Observation, failed, ok
-from flows.settings import Settings, load_settings
+from flows.examining import machine_checks, model_checks, place_checks, service_checks
+from flows.examining.examination import Observation, failed, ok
+from flows.settings.settings import Settings, load_settings
 
 OF_THE_MACHINE: tuple[Callable[[], Observation], ...] = (
     machine_checks.check_python,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flows.model_places import locate
-from flows.settings import Settings
+from flows.settings.settings import Settings
 
 if TYPE_CHECKING:
     from retrieval.embedders import Embedder

@@ -24,8 +24,8 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.batch_worker import end_parsers, work_off_here
 from flows.errors import SettingsError
-from flows.scale_settings import Scale
-from flows.settings import Settings
+from flows.settings.scale import Scale
+from flows.settings.settings import Settings
 from retrieval.errors import RetrievalError
 from retrieval.fan_out import FanOut, Here, OverWorkers, WorkerError
 from retrieval.fan_out_files import Job

@@ -11,11 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from flows import forget_places as places
-from flows import lease, telling
 from flows.desk import Desk
-from flows.erased_text import Redactor
-from flows.erasures import (
+from flows.erasing import places
+from flows.erasing.erasures import (
     ERASURE,
     TAINT,
     Denial,
@@ -25,14 +23,17 @@ from flows.erasures import (
     is_denied,
     taint_of,
 )
+from flows.erasing.index import rewrite_index
+from flows.erasing.plan import Work, begin, file_of, keep_work, read_work, subject_of
+from flows.erasing.proof import Proof, prove
+from flows.erasing.receipt import Receipt, keep_receipt, read_receipt
+from flows.erasing.traces import Redactor
 from flows.failpoints import reach
-from flows.forget_index import rewrite_index
-from flows.forget_plan import Work, begin, file_of, keep_work, read_work, subject_of
-from flows.journal import Fence
-from flows.proof import Proof, prove
-from flows.receipt import Receipt, keep_receipt, read_receipt
+from flows.journal import lease
+from flows.journal.journal import Fence
 from flows.records import Request
 from flows.steps import OnProgress, Perform
+from flows.telling import entries as telling
 from retrieval.denylist import keyed
 from training.examples.erasure import names_erased
 from training.tainting import Taints, tainted_among

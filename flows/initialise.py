@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flows.errors import SettingsError
-from flows.settings import FILE_NAME, slug
+from flows.settings.settings import FILE_NAME, slug
 from retrieval.sources.patterns import DOCUMENTS
 
 _PATTERNS_A_LINE = 6

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from flows import lease
 from flows.desk import Desk
 from flows.failpoints import reach
-from flows.journal import Fence
+from flows.journal import lease
+from flows.journal.journal import Fence
 from flows.release import Published
 from flows.steps import Perform
 from retrieval.records import Snapshot

@@ -7,19 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows import lease, outbox, telling
-from flows.champion import reconcile
+from flows.checking.measure import Measured, check_drift, remember
+from flows.checking.report import report_check
 from flows.desk import Desk
 from flows.errors import FlowError
 from flows.failpoints import reach
-from flows.journal import Fence
-from flows.measure import Measured, check_drift, remember
-from flows.promotions import withdrawn
+from flows.journal import lease
+from flows.journal.journal import Fence
+from flows.promoting.champion import reconcile
+from flows.promoting.promotions import withdrawn
 from flows.records import Check, MonitorOutcome, RefreshOutcome, Request, RetrainOutcome
 from flows.refresh import refresh_under
 from flows.release import Release
-from flows.report import report_check
 from flows.steps import Perform
+from flows.telling import delivery as outbox
+from flows.telling import entries as telling
 from monitors.decision.policy import History
 from monitors.records import Action
 from retrieval.errors import RetrievalError

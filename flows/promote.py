@@ -9,17 +9,18 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 
-from flows import lease, telling
-from flows.champion import answering_with, move_alias, settle
 from flows.desk import Desk
-from flows.erasures import refuse_tainted
+from flows.erasing.erasures import refuse_tainted
 from flows.errors import EvidenceMismatchError, PromoteConflictError, WithdrawnError
-from flows.evidence import Evidence, evidence_of
 from flows.failpoints import reach
-from flows.journal import Fence
-from flows.promotions import FLOW, Attempt, Outcome, refusal_kept, refuse_frozen
+from flows.journal import lease
+from flows.journal.journal import Fence
+from flows.promoting.champion import answering_with, move_alias, settle
+from flows.promoting.evidence import Evidence, evidence_of
+from flows.promoting.promotions import FLOW, Attempt, Outcome, refusal_kept, refuse_frozen
 from flows.release import Published
 from flows.steps import Perform
+from flows.telling import entries as telling
 
 # A refresh that is under way when a challenger is ready is waited for.
 PATIENCE_SECONDS = 900.0

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from flows import lease, stale, telling
-from flows.champion import first_champion
+from flows import stale
 from flows.desk import Desk
 from flows.failpoints import reach
-from flows.journal import Fence
-from flows.promotions import refuse_frozen
+from flows.journal import lease
+from flows.journal.journal import Fence
+from flows.promoting.champion import first_champion
+from flows.promoting.promotions import refuse_frozen
 from flows.records import RefreshOutcome
 from flows.release import Published, Release
 from flows.steps import Perform
+from flows.telling import entries as telling
 from retrieval.drafting import Draft, plan_refresh
 from retrieval.errors import GuardError, SourceUnreachableError
 from retrieval.guards import guard

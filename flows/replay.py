@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flows.cost import retraining_cost
+from flows.checking.cost import retraining_cost
+from flows.checking.past import Found, Origin
 from flows.desk import Desk
-from flows.past import Found, Origin
 from flows.steps import OnProgress, Perform
 from monitors.corpus import Corpus
 from monitors.records import Cost

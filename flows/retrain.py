@@ -8,22 +8,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import lease, telling
-from flows.champion import CHALLENGER
 from flows.desk import Desk
-from flows.evidence import evidence_of
 from flows.failpoints import reach
-from flows.journal import Entry, Fence
-from flows.model_cards import Provenance, version_card
+from flows.journal import lease
+from flows.journal.journal import Entry, Fence
 from flows.promote import promote
-from flows.promotions import FLOW
+from flows.promoting.champion import CHALLENGER
+from flows.promoting.evidence import evidence_of
+from flows.promoting.promotions import FLOW
 from flows.records import RetrainOutcome, TrainingPlan, Weighed
 from flows.release import Published
+from flows.settings.training import PromotionMode
+from flows.showing.training import cost_line
 from flows.steps import OnProgress, Perform
+from flows.telling import entries as telling
+from flows.tracking.model_cards import Provenance, version_card
+from flows.tracking.training_runs import TrainingRun
 from flows.training_plan import Job, estimated, plan_of, prepare
-from flows.training_rendering import cost_line
-from flows.training_settings import PromotionMode
-from flows.training_tracking import TrainingRun
 from training.examples.example_files import write_examples
 from training.fitting.checkpoints import candidate_adapters
 from training.fitting.jobs import Job as ProcessJob

@@ -5,16 +5,17 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 
-from flows import lease, telling
-from flows.champion import answering_with, move_alias, settle
 from flows.desk import Desk
-from flows.erasures import refuse_tainted
+from flows.erasing.erasures import refuse_tainted
 from flows.failpoints import reach
-from flows.journal import Fence
+from flows.journal import lease
+from flows.journal.journal import Fence
 from flows.promote import PATIENCE_SECONDS
-from flows.promotions import Attempt, Freeze, Outcome, frozen, refusal_kept
+from flows.promoting.champion import answering_with, move_alias, settle
+from flows.promoting.promotions import Attempt, Freeze, Outcome, frozen, refusal_kept
 from flows.release import Published, Release
 from flows.steps import Perform
+from flows.telling import entries as telling
 from retrieval.errors import EmbedderChangedError, SnapshotMissingError
 from retrieval.records import Snapshot
 from training.prompt import PROMPT_DIGEST

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flows.desk import Desk
-from flows.erasures import why_gone
+from flows.erasing.erasures import why_gone
 from flows.errors import SettingsError
+from flows.examining.standby import standing_in
 from flows.release import Published
-from flows.standby import standing_in
 from flows.steps import Perform
 from retrieval.errors import EmbedderChangedError, IndexCorruptError, SnapshotMissingError
 from retrieval.filters import Filters

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import assert_never
 
 from flows.errors import SettingsError
-from flows.settings import Kb, Settings
-from flows.source_settings import (
+from flows.settings.settings import Kb, Settings
+from flows.settings.source import (
     AnySource,
     FolderSource,
     GitSource,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.desk import Desk
-from flows.journal import Fence
+from flows.journal.journal import Fence
 from retrieval.records import Completeness, RefreshPlan
 from retrieval.sources import source_name
 

@@ -1,7 +1,8 @@
 """How a step of a run is performed: plainly with a progress line, or as a task of Prefect.
 
 A run is written once, as plain functions that hand each step to a `Perform`. The command line
-passes one that shows progress; `flows.task_steps` has one that makes each step a Prefect task.
+passes one that shows progress; `flows.serving.task_steps` has one that makes each step a task of
+Prefect.
 """
 
 from __future__ import annotations

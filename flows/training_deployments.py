@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from flows import approval, cards, timeline
 from flows.desk import Desk
-from flows.evidence import evidence_of
-from flows.flow_making import as_flow
-from flows.parameters import Force, KbName, RequestedBy, SnapshotName, Why
-from flows.prefect_couriers import desk_on_duty
+from flows.promoting.evidence import evidence_of
 from flows.retrain import retrain as train_challenger
-from flows.scheduled_work import scheduled_time
-from flows.settings import load_settings
-from flows.task_steps import as_task
+from flows.serving import approval, timeline
+from flows.serving.flow_making import as_flow
+from flows.serving.parameters import Force, KbName, RequestedBy, SnapshotName, Why
+from flows.serving.scheduled_work import scheduled_time
+from flows.serving.task_steps import as_task
+from flows.settings.settings import load_settings
+from flows.telling.prefect_couriers import desk_on_duty
+from flows.tracking import cards
 
 
 @as_flow

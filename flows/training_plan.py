@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flows.champion import CHALLENGER
 from flows.desk import Desk
-from flows.erasures import taint_of
-from flows.promotions import withdrawn
+from flows.erasing.erasures import taint_of
+from flows.promoting.champion import CHALLENGER
+from flows.promoting.promotions import withdrawn
 from flows.records import PartPlan, TrainingPlan
 from flows.release import Release
 from flows.steps import Perform

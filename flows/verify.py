@@ -1,19 +1,19 @@
 """Look for damage in all that a knowledge base rests on: journal, index, models, pages.
 
-Writes one journal entry and nothing else; putting right is `flows.repair`.
+Writes one journal entry and nothing else; putting right is `flows.examining.repair`.
 """
 
 from __future__ import annotations
 
 import time
 
-from flows import lease
-from flows.damaged_files import look_at_databases, look_at_journal, look_at_pages
-from flows.damaged_index import look_at_index
-from flows.damaged_models import look_at_models
 from flows.desk import Desk
+from flows.examining.damaged_files import look_at_databases, look_at_journal, look_at_pages
+from flows.examining.damaged_index import look_at_index
+from flows.examining.damaged_models import look_at_models
+from flows.examining.verification import Depth, Notes, Verification
+from flows.journal import lease
 from flows.steps import Perform
-from flows.verification import Depth, Notes, Verification
 
 _PATIENCE_SECONDS = 900.0
 

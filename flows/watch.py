@@ -11,7 +11,7 @@ from flows.desk import Desk
 from flows.errors import FlowError, SettingsError
 from flows.records import RefreshOutcome
 from flows.refresh import refresh
-from flows.source_settings import FolderSource
+from flows.settings.source import FolderSource
 from flows.steps import Perform
 from retrieval.errors import RetrievalError, SourceUnreachableError
 

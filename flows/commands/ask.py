@@ -6,12 +6,13 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-from flows import rendering, stale
+from flows import stale
 from flows.ask import ask as answer_question
 from flows.commands.filters import filter_options
 from flows.commands.options import as_json_option, desk_of, kb_argument
 from flows.commands.search import as_of_option, limit_option, question_of
-from flows.display import Display, emit
+from flows.showing import results as rendering
+from flows.showing.display import Display, emit
 from monitors.wording import printable
 from retrieval.filters import Filters
 

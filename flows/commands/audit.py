@@ -10,10 +10,10 @@ import click
 
 from flows.audit import Period, gather, instant_of
 from flows.audit_archive import verify_archive, write_archive
-from flows.chain_rendering import refuse_damaged, sentence
 from flows.commands.options import as_json_option, kb_argument, settings_of
-from flows.display import emit
-from flows.journal import open_journal
+from flows.journal.journal import open_journal
+from flows.showing.chain import refuse_damaged, sentence
+from flows.showing.display import emit
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 

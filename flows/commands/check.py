@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from flows import rendering
+from flows.checking.measure import drift as measure
 from flows.commands.index import status_of
 from flows.commands.options import as_json_option, desk_of, desk_on_duty_of, kb_argument
-from flows.display import Display, emit
-from flows.drift_rendering import drift_object, drift_view
-from flows.measure import drift as measure
 from flows.monitor import monitor as run_check
 from flows.monitor import past
+from flows.showing import results as rendering
+from flows.showing.display import Display, emit
+from flows.showing.drift import drift_object, drift_view
 
 
 @click.command()

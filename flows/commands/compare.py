@@ -6,8 +6,8 @@ import click
 
 from flows.commands.options import as_json_option
 from flows.compare import compare as compare_sides
-from flows.display import Display, emit
-from flows.drift_rendering import drift_object, drift_view
+from flows.showing.display import Display, emit
+from flows.showing.drift import drift_object, drift_view
 
 
 @click.command()

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import click
 
 from flows.commands.options import as_json_option, settings_of
-from flows.deploy import deploy as deploy_to
-from flows.display import emit
+from flows.serving.deploy import deploy as deploy_to
+from flows.showing.display import emit
 
 
 @click.command()

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.commands.options import as_json_option
-from flows.display import emit
 from flows.doctor import examine
-from flows.examination import Grade, Observation, status_of
+from flows.examining.examination import Grade, Observation, status_of
+from flows.showing.display import emit
 from monitors.wording import printable
 
 _STYLES = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.FAILED: "red"}

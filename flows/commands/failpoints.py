@@ -6,8 +6,8 @@ import click
 from rich.table import Table
 
 from flows.commands.options import as_json_option
-from flows.display import emit
 from flows.failpoints import every_failpoint
+from flows.showing.display import emit
 
 
 @click.command()

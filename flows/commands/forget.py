@@ -7,12 +7,12 @@ from rich.markdown import Markdown
 
 from flows.commands.options import as_json_option, desk_of, kb_argument
 from flows.commands.promotion import by_option
-from flows.display import Display, emit
+from flows.erasing.receipt import receipt_text
+from flows.erasing.subject import accepted, documents_with
 from flows.errors import Exit
 from flows.forget import forget as erase
-from flows.forget_subject import accepted, documents_with
-from flows.promotions import person
-from flows.receipt import receipt_text
+from flows.promoting.promotions import person
+from flows.showing.display import Display, emit
 from monitors.wording import printable
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import click
 
-from flows import chain_rendering, promotion_rendering, rendering
 from flows.commands.options import as_json_option, settings_of
-from flows.display import emit
-from flows.journal import open_journal
-from flows.journal_head import Head, parse_head
-from flows.promotions import attempts
-from flows.settings import Settings
+from flows.journal.head import Head, parse_head
+from flows.journal.journal import open_journal
+from flows.promoting.promotions import attempts
+from flows.settings.settings import Settings
+from flows.showing import chain as chain_rendering
+from flows.showing import promotion as promotion_rendering
+from flows.showing import results as rendering
+from flows.showing.display import emit
 
 
 def _head(_context: click.Context, _option: click.Parameter, text: str | None) -> Head | None:

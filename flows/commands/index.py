@@ -6,13 +6,13 @@ import time
 
 import click
 
-from flows import rendering
 from flows.commands.options import as_json_option, desk_of, kb_argument, working_desk_of
-from flows.display import Display, emit
 from flows.errors import Exit
 from flows.maintain import maintain as tidy_index
 from flows.refresh import plan as plan_refresh
 from flows.refresh import refresh as refresh_index
+from flows.showing import results as rendering
+from flows.showing.display import Display, emit
 from retrieval.records import Completeness, RefreshPlan
 
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import click
 
 from flows.commands.options import as_json_option, settings_of
-from flows.display import emit
-from flows.look import journal_to_read, look
-from flows.metrics import Measured, Totals, served, text_of
-from flows.settings import Settings
+from flows.settings.settings import Settings
+from flows.showing.display import emit
+from flows.showing.look import journal_to_read, look
+from flows.showing.metrics import Measured, Totals, served, text_of
 
 
 @click.command()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from flows.commands.options import as_json_option, kb_argument, working_desk_of
-from flows.display import Display, emit
 from flows.retrain import plan_retraining
 from flows.retrain import retrain as train_challenger
-from flows.training_rendering import plan_object, plan_view, retrain_object, retrain_view
+from flows.showing.display import Display, emit
+from flows.showing.training import plan_object, plan_view, retrain_object, retrain_view
 
 
 @click.command()

@@ -10,15 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.commands.options import as_json_option, settings_of
-from flows.display import emit
 from flows.errors import Exit, SettingsError, UndeliveredError
-from flows.events import stable_id
-from flows.journal import open_journal
-from flows.mailing import letter_of
-from flows.messenger import send
-from flows.notices import Message
-from flows.outbox import Couriers, deliver
-from flows.settings import Settings
+from flows.journal.journal import open_journal
+from flows.settings.settings import Settings
+from flows.showing.display import emit
+from flows.telling.delivery import Couriers, deliver
+from flows.telling.events import stable_id
+from flows.telling.mailing import letter_of
+from flows.telling.messenger import send
+from flows.telling.notices import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from flows.desk import Desk, open_desk
-from flows.duty import delivering, on_duty
-from flows.outbox import Couriers
-from flows.settings import Settings, load_settings
+from flows.settings.settings import Settings, load_settings
+from flows.telling.delivery import Couriers
+from flows.telling.duty import delivering, on_duty
 
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on standard output."

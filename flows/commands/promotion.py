@@ -6,16 +6,16 @@ import getpass
 
 import click
 
-from flows import promotion_rendering
 from flows.commands.options import as_json_option, desk_of, kb_argument, working_desk_of
-from flows.display import Display, emit
 from flows.errors import Exit
-from flows.evidence import evidence_of
 from flows.promote import promote as promote_version
 from flows.promote import reason_of
-from flows.promotions import frozen, person
+from flows.promoting.evidence import evidence_of
+from flows.promoting.promotions import frozen, person
 from flows.rollback import resume as let_go_on
 from flows.rollback import rollback as go_back
+from flows.showing import promotion as promotion_rendering
+from flows.showing.display import Display, emit
 
 
 def who() -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from flows import replay_rendering as rendering
+from flows.checking.past import LIMIT, Origin, Wanted, find_past
 from flows.commands.options import as_json_option, desk_of, kb_argument
-from flows.display import Display, emit
-from flows.past import LIMIT, Origin, Wanted, find_past
 from flows.replay import replay as replay_past
+from flows.showing import replay as rendering
+from flows.showing.display import Display, emit
 from monitors.replaying.timeline_plot import ENDINGS, write_plot
 
 _DAYS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from flows import rendering, stale
+from flows import stale
 from flows.commands.filters import filter_options
 from flows.commands.options import as_json_option, desk_of, kb_argument
-from flows.display import Display, emit
 from flows.search import search as find_chunks
+from flows.showing import results as rendering
+from flows.showing.display import Display, emit
 from retrieval.filters import Filters
 
 _LONGEST_QUESTION = 8_000

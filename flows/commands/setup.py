@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from flows.commands.options import as_json_option, settings_of
-from flows.display import emit
 from flows.initialise import initialise
-from flows.up import serving
+from flows.serving.up import serving
+from flows.showing.display import emit
 
 
 @click.command()

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import click
 
 from flows.commands.options import as_json_option, settings_of
-from flows.display import emit
-from flows.look import Status, journal_to_read, look
-from flows.next_run import prefect_server, scheduled
-from flows.settings import Settings
-from flows.status_rendering import overview, status_object, status_view
+from flows.settings.settings import Settings
+from flows.showing.display import emit
+from flows.showing.look import Status, journal_to_read, look
+from flows.showing.next_run import prefect_server, scheduled
+from flows.showing.standing import overview, status_object, status_view
 
 _EVERY_SECONDS = 5.0
 

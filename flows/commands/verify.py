@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from flows import verification_rendering as rendering
 from flows.commands.options import as_json_option, desk_of, kb_argument
-from flows.display import Display, emit
 from flows.errors import Exit
-from flows.repair import repair as put_right
-from flows.verification import Depth
+from flows.examining import rendering
+from flows.examining.repair import repair as put_right
+from flows.examining.verification import Depth
+from flows.showing.display import Display, emit
 from flows.verify import verify as look
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from flows import rendering
 from flows.commands.options import as_json_option, desk_of, kb_argument
-from flows.display import Display, emit
 from flows.errors import FlowError
 from flows.records import RefreshOutcome
+from flows.showing import results as rendering
+from flows.showing.display import Display, emit
 from flows.watch import watch as follow
 from retrieval.errors import RetrievalError
 

@@ -17,8 +17,9 @@ from types import FrameType
 from typing import Any, Self
 
 import flows.desk
-from flows import cli, lease
+from flows import cli
 from flows.failpoints import arm, reach
+from flows.journal import lease
 from tests.faults.invariants import Broken, check_invariants
 from tests.faults.outcome import Outcome, outcome_of
 from tests.faults.place import Step, judge_better, stand_in

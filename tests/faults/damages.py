@@ -13,8 +13,8 @@ import lancedb
 import numpy as np
 from mlflow import MlflowClient
 
-from flows import lease
 from flows.desk import Desk
+from flows.journal import lease
 from flows.release import Release
 from retrieval.records import Snapshot
 from tests.faults.files import CANARY

@@ -12,9 +12,9 @@ from typing import Any
 
 from flows.desk import open_desk
 from flows.errors import FlowError
-from flows.promotions import frozen
+from flows.promoting.promotions import frozen
 from flows.release import Release
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from retrieval.errors import RetrievalError
 from retrieval.records import Completeness, Snapshot
 from tests.faults.files import bounded, nothing_foreign, told

@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-from flows.promotions import frozen
+from flows.promoting.promotions import frozen
 from retrieval.records import Snapshot
 from tests.flows.tiny_place import TinyPlace
 from tests.retrieval.builders import rows_digest

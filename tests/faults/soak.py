@@ -19,7 +19,7 @@ import psutil
 from flows.desk import open_desk
 from flows.maintain import maintain
 from flows.monitor import monitor
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from flows.steps import quietly
 from tests.faults.files import folder_bytes
 from tests.faults.invariants import check_invariants

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from mlflow import MlflowClient
 
 from flows.desk import Desk
-from flows.journal import Entry
+from flows.journal.journal import Entry
 from flows.maintain import snapshots_kept
 from flows.release import Published
 from retrieval import table_rows

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.journal import open_journal
+from flows.journal.journal import open_journal
 from tests.faults.forking import PROCESSES
 from tests.faults.harness import LONGEST_SECONDS, TALLY
 from tests.retrieval.postgres import Postgres, postgres  # noqa: F401 a fixture

@@ -20,14 +20,14 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 import flows.desk
 import flows.retrain
 from flows.desk import Desk
-from flows.duty import on_duty
 from flows.failpoints import arm
 from flows.monitor import monitor
-from flows.prefect_couriers import ask, couriers
 from flows.records import Request, RetrainOutcome
 from flows.refresh import refresh
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from flows.steps import quietly
+from flows.telling.duty import on_duty
+from flows.telling.prefect_couriers import ask, couriers
 from tests.retrieval.builders import HashingEmbedder
 from training.weighing import Verdict
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from flows import lease
 from flows.desk import Desk, open_desk
-from flows.evidence import evidence_of
-from flows.journal import Entry
+from flows.journal import lease
+from flows.journal.journal import Entry
 from flows.promote import promote
-from flows.promotions import FLOW
+from flows.promoting.evidence import evidence_of
+from flows.promoting.promotions import FLOW
 from flows.release import Published, Release
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from flows.steps import quietly
 from training.models.adapter_files import CONFIG, MANIFEST, WEIGHTS, adapter_digest
 from training.records import Adapter, BaseModel, ModelVersion

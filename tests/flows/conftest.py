@@ -12,7 +12,7 @@ import pytest
 from flows import cli
 from flows.desk import Desk, open_desk
 from flows.embedder import open_embedder
-from flows.settings import Settings, load_settings
+from flows.settings.settings import Settings, load_settings
 from flows.steps import quietly
 from retrieval.embedders import Embedder
 

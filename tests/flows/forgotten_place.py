@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from flows.desk import Desk
-from flows.forget_places import tracked_by
+from flows.erasing.places import tracked_by
 from tests.flows.tiny_place import TinyPlace, base_model
 
 _ADVISED = ("[kb.docs.surprise]", '[kb.docs.policy]\nmode = "advise"\n[kb.docs.surprise]')

@@ -8,7 +8,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from flows.journal import open_journal
+from flows.journal.journal import open_journal
 from flows.release import Release
 from tests.faults.forking import PROCESSES
 from tests.retrieval.postgres import Postgres

@@ -12,7 +12,7 @@ from typing import Any, Never
 
 import flows.retrain
 from flows import cli
-from flows.training_tracking import TrainingRun
+from flows.tracking.training_runs import TrainingRun
 from training.records import TrainingStep
 
 

@@ -20,8 +20,8 @@ from prefect.testing.utilities import prefect_test_harness
 
 import flows.training_deployments
 from flows.desk import Desk
-from flows.evidence import DIGITS, evidence_of
-from flows.promotions import attempts
+from flows.promoting.evidence import DIGITS, evidence_of
+from flows.promoting.promotions import attempts
 from flows.records import RetrainOutcome
 from tests.flows.challengers import alias_of, build, judge, opened, promoted
 from training.weighing import Verdict

@@ -22,9 +22,9 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.journal import Journal, open_journal
-from flows.settings import load_settings
-from flows.telling import EVENT, RETRAIN
+from flows.journal.journal import Journal, open_journal
+from flows.settings.settings import load_settings
+from flows.telling.entries import EVENT, RETRAIN
 from tests.flows.conftest import HANDBOOK
 
 PATIENCE_SECONDS = 120.0

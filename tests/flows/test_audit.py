@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from flows import lease
 from flows.audit import ENTRY_FILES, Period, gather
 from flows.audit_archive import verify_archive, write_archive
 from flows.errors import ArchiveCorruptError
-from flows.journal import Journal, Line, open_journal
+from flows.journal import lease
+from flows.journal.journal import Journal, Line, open_journal
 from tests.flows.conftest import Place
 from tests.flows.journals import release, sqlite_url
 

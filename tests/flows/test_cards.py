@@ -6,9 +6,9 @@ import pytest
 from markdown_it import MarkdownIt
 from prefect.client.schemas.actions import ArtifactCreate
 
-from flows.cards import check_card, check_table, check_title, escape
 from flows.records import Check
-from flows.timeline import artifact_key
+from flows.serving.timeline import artifact_key
+from flows.tracking.cards import check_card, check_table, check_title, escape
 from monitors.drift import unmeasured
 from monitors.records import Action, ChangeKind, Cost, Decision, DocumentDrift, DriftReport
 from tests.flows.checks import REFRESHED, RELEASE

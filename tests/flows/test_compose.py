@@ -12,9 +12,9 @@ from prefect.settings import Settings as PrefectSettings
 from prefect.settings.legacy import _get_valid_setting_names
 
 from flows import cli
-from flows.automations import HEARTBEAT_SECONDS
-from flows.orchestration import POOLS
-from flows.settings import load_settings
+from flows.serving.automations import HEARTBEAT_SECONDS
+from flows.serving.orchestration import POOLS
+from flows.settings.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "compose"

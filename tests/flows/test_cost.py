@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flows.cost import retraining_cost
-from flows.journal import Journal, open_journal
-from flows.settings import Kb
+from flows.checking.cost import retraining_cost
+from flows.journal.journal import Journal, open_journal
+from flows.settings.settings import Kb
 from monitors.records import Cost
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from flows.desk import open_desk
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from prefect import Flow
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import load_flow_from_entrypoint
 
-from flows.orchestration import POOLS
+from flows.serving.orchestration import POOLS
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]

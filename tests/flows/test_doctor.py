@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from flows import lease, machine_checks, model_checks, place_checks, service_checks
 from flows.doctor import OF_THE_MACHINE, OF_THE_PLACE, examine
-from flows.examination import Grade, failed, ok, status_of, warning
-from flows.journal import open_journal
+from flows.examining import machine_checks, model_checks, place_checks, service_checks
+from flows.examining.examination import Grade, failed, ok, status_of, warning
+from flows.journal import lease
+from flows.journal.journal import open_journal
 from flows.model_places import locate
-from flows.settings import Settings, load_settings
+from flows.settings.settings import Settings, load_settings
 from tests.flows.conftest import Place
 
 OK, WARNING, FAILED = Grade.OK, Grade.WARNING, Grade.FAILED

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.policy_settings import Cost, Policy, Questions, Surprise
-from flows.settings import load_settings
-from flows.source_settings import Table
+from flows.settings.policy import Cost, Policy, Questions, Surprise
+from flows.settings.settings import load_settings
+from flows.settings.source import Table
 from monitors.calibration import FITTED, RESOLUTION
 from monitors.decision.policy import RetrainPolicy, Thresholds
 from monitors.drift import measure_drift

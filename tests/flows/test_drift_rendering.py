@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from flows.drift_rendering import drift_object, drift_view
+from flows.showing.drift import drift_object, drift_view
 from monitors.drift import unmeasured
 from monitors.records import Action, Cost, Decision, DriftReport, Signal
 from tests.monitors.reports import HOSTILE, report_saying

@@ -18,9 +18,9 @@ from prefect.testing.utilities import prefect_test_harness
 from flows.desk import open_desk
 from flows.fan_out import batch
 from flows.refresh import refresh
-from flows.settings import load_settings
+from flows.serving.task_steps import as_task
+from flows.settings.settings import load_settings
 from flows.steps import Perform, quietly
-from flows.task_steps import as_task
 from retrieval.fan_out import FanOut
 from retrieval.fan_out_files import Batch, read_batch, write_batch
 from tests.retrieval.builders import paragraph

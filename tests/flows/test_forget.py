@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from flows.erasing.places import places_to_search
+from flows.erasing.plan import begin, file_of, subject_of
+from flows.erasing.proof import prove
+from flows.erasing.receipt import Receipt
 from flows.errors import BusyError, NothingToForgetError
 from flows.forget import forget
-from flows.forget_places import places_to_search
-from flows.forget_plan import begin, file_of, subject_of
-from flows.proof import prove
-from flows.receipt import Receipt
 from flows.search import search
 from flows.steps import quietly
 from retrieval.errors import SnapshotMissingError
@@ -211,7 +211,7 @@ def test_what_was_never_there_is_told_and_nothing_is_denied(forgotten: Forgotten
 
 
 def test_a_training_under_way_is_not_disturbed(forgotten: Forgotten):
-    from flows import lease  # noqa: PLC0415
+    from flows.journal import lease  # noqa: PLC0415
 
     with (
         forgotten.place.desk() as desk,

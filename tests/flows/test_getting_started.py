@@ -24,7 +24,7 @@ import pytest
 from flows import cli
 from flows.initialise import initialise
 from flows.model_places import locate
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from tests.flows.conftest import HANDBOOK
 from tests.training.tiny import tiny_base
 from training.models.loading import prepare_base

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.errors import LostLeaseError, NewerJournalError, PromoteConflictError
-from flows.journal import Fence, Journal, Line
+from flows.journal.journal import Fence, Journal, Line
 from flows.release import Release
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from flows import lease
-from flows.journal import Journal, open_journal
-from flows.journal_chain import Damage, Fault, digest_of
-from flows.journal_head import Head
+from flows.journal import lease
+from flows.journal.chain import Damage, Fault, digest_of
+from flows.journal.head import Head
+from flows.journal.journal import Journal, open_journal
 from tests.flows.conftest import Place
 from tests.flows.journals import NOW, sqlite_url
 

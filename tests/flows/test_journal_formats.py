@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from flows import journal_tables as tables
 from flows.errors import NewerJournalError
-from flows.journal import Errand, Journal, open_journal
-from flows.journal_formats import FORMAT
+from flows.journal import tables
+from flows.journal.formats import FORMAT
+from flows.journal.journal import Errand, Journal, open_journal
 from tests.flows.journals import (
     NOW,
     at_once,
@@ -150,7 +150,8 @@ def test_a_newer_journal_is_refused_and_left_alone(make: Make):
 
 
 def opened_elsewhere(url: str, *, failpoint: str = "", then: str = "") -> int:
-    code = f"import sys; from flows.journal import open_journal\nwith open_journal({url!r}): {then}"
+    opened = f"with open_journal({url!r}): {then}"
+    code = f"import sys; from flows.journal.journal import open_journal\n{opened}"
     environment = {**os.environ, "DRIFTLINE_FAILPOINT": failpoint}
     root = Path(__file__).parents[2]
     return subprocess.run(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flows import lease
 from flows.errors import LostLeaseError
-from flows.journal import Errand, Fence, Journal, open_journal
+from flows.journal import lease
+from flows.journal.journal import Errand, Fence, Journal, open_journal
 from tests.flows.journals import NOW, release, sqlite_url
 
 HOUR = timedelta(hours=1)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flows import lease
-from flows.journal import Journal, open_journal
+from flows.journal import lease
+from flows.journal.journal import Journal, open_journal
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from flows.errors import SettingsError
-from flows.journal import open_journal
-from flows.settings import Settings, load_settings
+from flows.journal.journal import open_journal
+from flows.settings.settings import Settings, load_settings
 from tests.flows.conftest import Place
 from tests.flows.journals import NOW
 from tests.retrieval.postgres import Postgres, postgres  # noqa: F401 a fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flows import journal_database
 from flows.errors import JournalCorruptError, JournalUnavailableError
-from flows.journal import Journal, open_journal
+from flows.journal import database as journal_database
+from flows.journal.journal import Journal, open_journal
 from tests.faults.disks import Disk, mounted
 from tests.flows.journals import NOW, first_format, release, sqlite_url
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.checking.kept_report import KeptReport, keep, key_of, read_kept
 from flows.desk import Desk
-from flows.kept_report import KeptReport, keep, key_of, read_kept
 from flows.monitor import monitor
 from flows.steps import quietly
 from monitors.decision.policy import Thresholds
@@ -58,7 +58,9 @@ def test_a_check_that_finds_nothing_new_measures_nothing_and_says_the_same(
 ):
     (place.docs / "tides.md").write_text("# Tides\n\nThe sea rises twice a day.\n", "utf-8")
     first = monitor(desk, quietly, ask=lambda _: "run").check
-    monkeypatch.setattr("flows.measure.read_changes", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(
+        "flows.checking.measure.read_changes", lambda *_: pytest.fail("measured again")
+    )
 
     second = monitor(desk, quietly, ask=lambda _: "run").check
 

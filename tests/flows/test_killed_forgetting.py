@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from flows.desk import open_desk
+from flows.erasing.plan import file_of, tables
 from flows.failpoints import FAILPOINTS, arm
 from flows.forget import forget
-from flows.forget_plan import file_of, tables
 from flows.refresh import refresh
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from flows.steps import quietly
 from retrieval.records import Snapshot
 from tests.flows import challengers

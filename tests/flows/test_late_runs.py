@@ -13,9 +13,9 @@ import psutil
 import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateType
 
-from flows.abandoned import Process, why_abandoned
-from flows.late_runs import SUPERSEDED, Due, newer, superseded
-from flows.run_names import name_of
+from flows.serving.abandoned import Process, why_abandoned
+from flows.serving.late_runs import SUPERSEDED, Due, newer, superseded
+from flows.serving.run_names import name_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

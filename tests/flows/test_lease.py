@@ -19,11 +19,12 @@ from typing import Any
 import psutil
 import pytest
 
-from flows import journal_database, lease
 from flows.errors import BusyError, JournalUnavailableError, LostLeaseError
-from flows.holders import Holder, is_gone, myself, read_holder, write_holder
-from flows.journal import Fence, Journal, LeaseRow, open_journal
-from flows.lease import Life, life_of
+from flows.journal import database as journal_database
+from flows.journal import lease
+from flows.journal.holders import Holder, is_gone, myself, read_holder, write_holder
+from flows.journal.journal import Fence, Journal, LeaseRow, open_journal
+from flows.journal.lease import Life, life_of
 from tests.faults.forking import PROCESSES
 from tests.flows.journals import NOW, sqlite_url
 from tests.retrieval.postgres import Postgres, postgres  # noqa: F401 a fixture

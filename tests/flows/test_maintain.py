@@ -9,14 +9,14 @@ from typing import Never
 
 import pytest
 
-from flows import lease
 from flows.desk import Desk, open_desk
-from flows.journal import Journal
+from flows.journal import lease
+from flows.journal.journal import Journal
 from flows.maintain import Maintained, maintain, snapshots_kept
 from flows.refresh import refresh_under
 from flows.release import Published, Release
 from flows.search import search
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from flows.steps import quietly
 from retrieval.errors import SnapshotMissingError
 from tests.flows.conftest import Place

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from flows.changes import read_pair
+from flows.checking.changes import read_pair
+from flows.checking.measure import check_drift, drift
 from flows.desk import Desk
-from flows.measure import check_drift, drift
 from flows.monitor import monitor
 from flows.refresh import refresh
 from flows.steps import quietly

@@ -12,14 +12,14 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from flows.disk_use import DiskUse
 from flows.errors import PortTakenError
-from flows.journal import Journal, open_journal
-from flows.look import Errands, Status
-from flows.metrics import HOST, Measured, Totals, served, text_of
-from flows.next_run import NextRun
-from flows.status import standing
-from flows.training_settings import PromotionMode
+from flows.journal.journal import Journal, open_journal
+from flows.settings.training import PromotionMode
+from flows.showing.disk_use import DiskUse
+from flows.showing.look import Errands, Status
+from flows.showing.metrics import HOST, Measured, Totals, served, text_of
+from flows.showing.next_run import NextRun
+from flows.showing.status import standing
 from monitors.decision.policy import RetrainPolicy
 from tests.flows.conftest import Place
 from tests.flows.test_status import HOUR, NOW, check, publish, refreshed

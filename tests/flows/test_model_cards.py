@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from flows.model_cards import MEASURES, Provenance, evaluation_table, topic_table, version_card
 from flows.records import Weighed
+from flows.tracking.model_cards import (
+    MEASURES,
+    Provenance,
+    evaluation_table,
+    topic_table,
+    version_card,
+)
 from training.records import Adapter, BaseModel, DocumentVersion, Row, RowKind, TrainingSet
 from training.weighing import Change, Evaluation, Interval, Scores, TopicScore, Verdict
 

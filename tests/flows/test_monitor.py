@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from flows.champion import first_champion
 from flows.desk import Desk
 from flows.monitor import monitor
+from flows.promoting.champion import first_champion
 from flows.records import Request
 from flows.steps import quietly
 from monitors.records import Action

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from flows.next_run import Server, Slot, by_settings, next_run, prefect_server, scheduled
-from flows.settings import Settings, load_settings
+from flows.settings.settings import Settings, load_settings
+from flows.showing.next_run import Server, Slot, by_settings, next_run, prefect_server, scheduled
 
 NOW = datetime(2026, 5, 4, 6, 10, tzinfo=UTC)
 SEVEN, EIGHT = (datetime(2026, 5, 4, hour, tzinfo=UTC) for hour in (7, 8))

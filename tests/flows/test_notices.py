@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows import notices
-from flows.notices import MOST_BYTES, Notice, NoticeKind, digest_of, harmless, message_of
+from flows.telling import notices
+from flows.telling.notices import MOST_BYTES, Notice, NoticeKind, digest_of, harmless, message_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from flows.errors import SettingsError
-from flows.notices import NoticeKind
-from flows.settings import Settings, load_settings
-from flows.timing import DailyTime, next_try
+from flows.settings.settings import Settings, load_settings
+from flows.telling.notices import NoticeKind
+from flows.telling.timing import DailyTime, next_try
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ from email import message_from_string, policy
 
 import pytest
 
-from flows.connect_guard import ConnectGuard, ForbiddenError
-from flows.letters import Letter, packed
-from flows.messenger import send
+from flows.telling.connect_guard import ConnectGuard, ForbiddenError
+from flows.telling.letters import Letter, packed
+from flows.telling.messenger import send
 from tests.flows.receivers import Receiver, mail_server, webhook
 
 SECRET = "tok3n-of-nobody"  # noqa: S105 - planted
@@ -126,8 +126,8 @@ def test_nothing_is_started_or_written_on_this_machine(scheme: str):
 
 
 def test_a_service_that_never_answers_is_ended(receiver: Receiver, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("flows.messenger.SECONDS_TO_START", 0.0)
-    monkeypatch.setattr("flows.messenger.SECONDS_A_LETTER", 0.01)
+    monkeypatch.setattr("flows.telling.messenger.SECONDS_TO_START", 0.0)
+    monkeypatch.setattr("flows.telling.messenger.SECONDS_A_LETTER", 0.01)
 
     reason = reason_of(letter(f"json://127.0.0.1:{receiver.port}/"))
 
@@ -139,7 +139,7 @@ def test_the_process_says_nothing_that_holds_a_part_of_a_url(receiver: Receiver)
     url = f"json://ada:{SECRET}@127.0.0.1:{receiver.port}/{SECRET}?+X-Key={SECRET}"
 
     done = subprocess.run(
-        [sys.executable, "-m", "flows.notify"],
+        [sys.executable, "-m", "flows.telling.notify"],
         input=packed([letter(url), letter(f"json://{SECRET}.invalid/{SECRET}")]),
         capture_output=True,
         text=True,

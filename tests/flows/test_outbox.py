@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 
 from flows.errors import UndeliveredError
-from flows.events import Event, GuardBlocked
-from flows.journal import Journal, open_journal
-from flows.journal_outbox import Errand
-from flows.letters import Letter, Receipt
-from flows.notices import Notice, NoticeKind
-from flows.outbox import (
+from flows.journal.journal import Journal, open_journal
+from flows.journal.outbox import Errand
+from flows.records import Request
+from flows.settings.settings import Settings, load_settings
+from flows.telling.delivery import (
     EVENT_LIFE,
     Couriers,
     ask_for,
     deliver,
     waiting_request,
 )
-from flows.records import Request
-from flows.settings import Settings, load_settings
-from flows.telling import EVENT, NOTIFICATION, RETRAIN, retraining
-from flows.timing import LONGEST_WAIT, Delivered
+from flows.telling.entries import EVENT, NOTIFICATION, RETRAIN, retraining
+from flows.telling.events import Event, GuardBlocked
+from flows.telling.letters import Letter, Receipt
+from flows.telling.notices import Notice, NoticeKind
+from flows.telling.timing import LONGEST_WAIT, Delivered
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 URL = "json://127.0.0.1:9/tok3n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flows.password import Message, Receive, Send, locked
+from flows.serving.password import Message, Receive, Send, locked
 
 CREDENTIALS = "ada:lövelace"
 

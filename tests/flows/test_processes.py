@@ -12,14 +12,14 @@ import psutil
 import pytest
 
 from flows.errors import ServerError
-from flows.processes import Household
+from flows.serving.processes import Household
 
 SERVER = ("http.server", "--bind", "127.0.0.1", "0")
 # A parent of two servers, one of which has a child of its own group, that says who they are.
 PARENT = f"""
 import os, sys, time
 from pathlib import Path
-from flows.processes import Household
+from flows.serving.processes import Household
 with Household(dict(os.environ), Path(sys.argv[1]), Path.cwd()) as household:
     for name in ("one", "two"):
         household.start(name, *{SERVER!r})

@@ -11,8 +11,6 @@ import pytest
 from mlflow import MlflowClient
 
 import flows.promote
-from flows import lease
-from flows.champion import reconcile
 from flows.desk import Desk
 from flows.errors import (
     EvidenceMismatchError,
@@ -22,11 +20,22 @@ from flows.errors import (
     PromoteConflictError,
     WithdrawnError,
 )
-from flows.evidence import DIGITS, evidence_of
-from flows.journal import Fence
+from flows.journal import lease
+from flows.journal.journal import Fence
 from flows.promote import promote
-from flows.promotion_rendering import evidence_markdown
-from flows.promotions import ALIAS, FLOW, Attempt, Freeze, Outcome, attempts, person, withdrawn
+from flows.promoting.champion import reconcile
+from flows.promoting.evidence import DIGITS, evidence_of
+from flows.promoting.promotions import (
+    ALIAS,
+    FLOW,
+    Attempt,
+    Freeze,
+    Outcome,
+    attempts,
+    person,
+    withdrawn,
+)
+from flows.showing.promotion import evidence_markdown
 from flows.steps import quietly
 from tests.flows.challengers import (
     NOW,

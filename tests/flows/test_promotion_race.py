@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from flows.errors import FlowError
-from flows.evidence import evidence_of
 from flows.promote import promote
-from flows.promotions import attempts
+from flows.promoting.evidence import evidence_of
+from flows.promoting.promotions import attempts
 from flows.steps import quietly
 from tests.flows.challengers import alias_of, build, opened
 

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
-from flows.erased_text import ERASED, Redactor
+from flows.erasing.proof import Place, prove
+from flows.erasing.scrubbing import scrub_database, scrub_file
+from flows.erasing.traces import ERASED, Redactor
 from flows.errors import ErasureIncompleteError
-from flows.proof import Place, prove
-from flows.scrubbing import scrub_database, scrub_file
 from retrieval.traces import Traces, traces_of
 
 TEXT = "The vault under the harbour office opens with kestrel88417zulu every night."
@@ -179,7 +179,7 @@ def test_a_file_that_cannot_be_decoded_is_searched_byte_by_byte_and_told(
 def test_a_database_that_another_process_writes_is_told(
     tmp_path: Path, traces: Traces, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("flows.scrubbing._BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("flows.erasing.scrubbing._BUSY_SECONDS", 0.01)
     file = sqlite_row(tmp_path)
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")

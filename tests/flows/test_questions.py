@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from flows.checking.questions import measure_questions, read_sample, sample
 from flows.desk import Desk, open_desk
-from flows.policy_settings import Questions
-from flows.questions import measure_questions, read_sample, sample
-from flows.settings import load_settings
+from flows.settings.policy import Questions
+from flows.settings.settings import load_settings
 from monitors.sampling.schedule import Look, permutations_for
 from tests.flows.conftest import Place
 

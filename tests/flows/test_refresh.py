@@ -5,9 +5,9 @@ from typing import Never
 
 import pytest
 
-from flows import lease
 from flows.desk import Desk
-from flows.journal import Journal
+from flows.journal import lease
+from flows.journal.journal import Journal
 from flows.refresh import refresh
 from flows.steps import quietly
 from tests.flows.conftest import Place

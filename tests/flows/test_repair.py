@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from flows import lease
 from flows.desk import Desk, open_desk
 from flows.errors import BusyError, NothingWholeError
-from flows.quarantine import QUARANTINE
+from flows.examining.quarantine import QUARANTINE
+from flows.examining.repair import REPAIR, repair
+from flows.examining.standby import with_a_whole_model
+from flows.examining.verification import Depth
+from flows.journal import lease
 from flows.refresh import refresh
-from flows.repair import REPAIR, repair
-from flows.settings import load_settings
-from flows.standby import with_a_whole_model
+from flows.settings.settings import load_settings
 from flows.steps import quietly
-from flows.verification import Depth
 from flows.verify import verify
 from retrieval.errors import IndexCorruptError
 from retrieval.records import Snapshot
@@ -212,7 +212,7 @@ def test_where_no_model_is_whole_nothing_is_published(place: Place):
 
 
 def test_a_repair_waits_for_the_writer(place: Place, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("flows.repair.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("flows.examining.repair.PATIENCE_SECONDS", 0.0)
     with place.desk() as desk, lease.hold(desk.journal, "docs"), pytest.raises(BusyError):
         repair(desk, quietly)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.past import thinned
+from flows.checking.past import thinned
 from retrieval.parsing_process import Parser
 from retrieval.records import Body, Document
 from tests.flows.conftest import HANDBOOK, Place

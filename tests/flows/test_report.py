@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from lxml import html
 
-from flows import report as flows_report
+from flows.checking import report as flows_report
+from flows.checking.report import report_check
 from flows.desk import Desk
 from flows.monitor import monitor
 from flows.refresh import refresh
-from flows.report import report_check
 from flows.steps import quietly
 from monitors.charts import TrendPoint
 from monitors.records import Action, Decision, DriftReport

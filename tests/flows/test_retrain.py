@@ -14,12 +14,12 @@ from mlflow import MlflowClient
 
 import flows.retrain
 import flows.training_plan
-from flows import lease
 from flows.desk import Desk, open_desk
 from flows.errors import PromoteConflictError
+from flows.journal import lease
 from flows.monitor import monitor
 from flows.retrain import retrain
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from flows.steps import quietly
 from monitors.records import Action
 from tests.flows.conftest import HANDBOOK, Place

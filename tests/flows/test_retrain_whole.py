@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import pytest
 
 import flows.retrain
-from flows.cards import escape
 from flows.retrain import retrain
 from flows.steps import quietly
+from flows.tracking.cards import escape
 from flows.training_plan import prepare
 from tests.flows.tiny_place import Meanwhile, TinyPlace, Undisturbed, build, copy
 from training.models.adapter_files import read_adapter

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import flows.rollback
-from flows import lease
-from flows.champion import reconcile
 from flows.desk import Desk
 from flows.errors import FrozenError, NoReleaseError, WithdrawnError
-from flows.promotions import attempts, frozen, refuse_frozen, withdrawn
+from flows.journal import lease
+from flows.promoting.champion import reconcile
+from flows.promoting.promotions import attempts, frozen, refuse_frozen, withdrawn
 from flows.refresh import refresh
 from flows.release import Published
 from flows.rollback import resume, rollback

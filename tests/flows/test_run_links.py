@@ -11,9 +11,9 @@ import pytest
 from mlflow import MlflowClient
 
 from flows.release import Published
-from flows.run_figures import ANSWERS
-from flows.run_views import SHARED, VIEWS
-from flows.tracking import Tracker
+from flows.tracking.run_figures import ANSWERS
+from flows.tracking.run_views import SHARED, VIEWS
+from flows.tracking.runs import Tracker
 from tests.flows.checks import RELEASE
 from tests.flows.test_model_cards import weighed
 from tests.flows.test_tracking import CHECK, NOW, client, home, tracker

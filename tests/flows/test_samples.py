@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from flows import lease, samples
+from flows.checking import samples
+from flows.checking.schedules import Schedule, keep_null, keep_schedule
 from flows.desk import open_desk
-from flows.journal import Journal, open_journal
+from flows.journal import lease
+from flows.journal.journal import Journal, open_journal
 from flows.monitor import monitor
-from flows.schedules import Schedule, keep_null, keep_schedule
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from flows.steps import quietly
 from monitors.pair import Pair
 from monitors.records import Action

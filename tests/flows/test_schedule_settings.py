@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.schedules import CronSchedule
 
-from flows.deployment_plan import declared, notices
 from flows.errors import SettingsError
-from flows.schedule_settings import (
+from flows.serving.deployment_plan import declared, notices
+from flows.settings.schedule import (
     Begin,
     KbSchedule,
     Schedule,
@@ -18,7 +18,7 @@ from flows.schedule_settings import (
     clock_changes,
     read_cron,
 )
-from flows.settings import Settings, load_settings
+from flows.settings.settings import Settings, load_settings
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 BERLIN = "Europe/Berlin"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flows import lease
-from flows.journal import Journal, open_journal
-from flows.schedules import Schedule, keep_null, keep_schedule, read_null, read_schedule
+from flows.checking.schedules import Schedule, keep_null, keep_schedule, read_null, read_schedule
+from flows.journal import lease
+from flows.journal.journal import Journal, open_journal
 from monitors.sampling.schedule import LEVEL, OwnNull, Spent
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)

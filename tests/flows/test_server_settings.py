@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows.errors import SettingsError
-from flows.server_settings import Servers
-from flows.settings import load_settings
+from flows.settings.server import Servers
+from flows.settings.settings import load_settings
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "docs.example"])  # noqa: S104

@@ -10,9 +10,9 @@ import pytest
 
 from flows.errors import SettingsError, UnknownKbError
 from flows.initialise import initialise
-from flows.policy_settings import Policy
-from flows.settings import Limits, load_settings
-from flows.training_settings import Training
+from flows.settings.policy import Policy
+from flows.settings.settings import Limits, load_settings
+from flows.settings.training import Training
 from monitors.decision.policy import Mode, RetrainPolicy, Thresholds
 from monitors.decision.quiet_hours import QuietHours
 from retrieval.guards import RefreshLimits

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from flows import lease
-from flows.disk_use import disk_use
-from flows.journal import Journal, open_journal
-from flows.journal_outbox import Errand
-from flows.look import Errands, errands_of
+from flows.journal import lease
+from flows.journal.journal import Journal, open_journal
+from flows.journal.outbox import Errand
 from flows.release import Release
-from flows.status import Level, Staleness, Standing, level_of, standing
-from flows.training_settings import PromotionMode
+from flows.settings.training import PromotionMode
+from flows.showing.disk_use import disk_use
+from flows.showing.look import Errands, errands_of
+from flows.showing.status import Level, Staleness, Standing, level_of, standing
 from monitors.decision.policy import RetrainPolicy
 from monitors.records import Action
 from tests.faults.disks import mounted

@@ -9,10 +9,10 @@ from typing import Any, Never, TypeVar
 import pyarrow as pa
 import pytest
 
+from flows.checking.surprise import BitsCache, Surprised, measure_surprise
 from flows.desk import Desk
 from flows.release import Release
 from flows.steps import OnProgress, quietly
-from flows.surprise import BitsCache, Surprised, measure_surprise
 from tests.flows import checks
 from tests.training.builders import chunk_table, invented
 from training.judging.passages import Model, draw_passages

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from flows import lease
-from flows.champion import reconcile
 from flows.desk import Desk
-from flows.erasures import TAINT, taint_of
+from flows.erasing.erasures import TAINT, taint_of
 from flows.errors import TaintedError
+from flows.journal import lease
+from flows.promoting.champion import reconcile
 from flows.rollback import rollback
 from flows.steps import quietly
 from tests.flows.challengers import NOW, build, opened, promoted

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from flows import telling
 from flows.desk import Desk, open_desk
-from flows.duty import FAILURE, on_duty
 from flows.errors import BusyError, FrozenError, SettingsError
-from flows.events import Event
-from flows.journal_outbox import Errand
-from flows.letters import Letter, Receipt
-from flows.outbox import Couriers
-from flows.promotions import Attempt, Outcome
+from flows.journal.outbox import Errand
+from flows.promoting.promotions import Attempt, Outcome
 from flows.release import Release
-from flows.settings import Settings, load_settings
+from flows.settings.settings import Settings, load_settings
+from flows.telling import entries as telling
+from flows.telling.delivery import Couriers
+from flows.telling.duty import FAILURE, on_duty
+from flows.telling.events import Event
+from flows.telling.letters import Letter, Receipt
 from monitors.records import Action, Decision, DriftReport
 from retrieval.errors import SourceEmptyError
 

@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from flows.records import Check
-from flows.tracking import Tracker
+from flows.tracking.runs import Tracker
 from monitors.drift import unmeasured
 from monitors.records import Action, Cost, Decision, Signal
 from tests.flows.checks import REFRESHED

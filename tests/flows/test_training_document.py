@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.training_settings import Promotion, Training
+from flows.settings.training import Promotion, Training
 
 PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from flows import cli
-from flows.damaged_files import look_at_databases, look_at_journal, look_at_pages
-from flows.damaged_index import look_at_index
-from flows.damaged_models import look_at_base, look_at_models
 from flows.desk import Desk, open_desk
+from flows.examining.damaged_files import look_at_databases, look_at_journal, look_at_pages
+from flows.examining.damaged_index import look_at_index
+from flows.examining.damaged_models import look_at_base, look_at_models
+from flows.examining.verification import VERIFICATION, Depth, Finding, Notes
 from flows.refresh import refresh
-from flows.settings import load_settings
+from flows.settings.settings import load_settings
 from flows.steps import quietly
-from flows.verification import VERIFICATION, Depth, Finding, Notes
 from flows.verify import verify
 from retrieval.errors import IndexCorruptError
 from retrieval.records import Snapshot

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from flows import lease
 from flows.desk import Desk
 from flows.embedder import open_embedder
 from flows.errors import BusyError, SettingsError
+from flows.journal import lease
 from flows.records import RefreshOutcome
 from flows.search import search
-from flows.settings import Settings
+from flows.settings.settings import Settings
 from flows.steps import quietly
 from flows.watch import watch
 from retrieval.errors import MassDeleteError, SourceUnreachableError

@@ -15,8 +15,8 @@ from mlflow import MlflowClient
 
 from flows import cli
 from flows.desk import Desk, open_desk
-from flows.journal import Entry
-from flows.settings import load_settings
+from flows.journal.journal import Entry
+from flows.settings.settings import load_settings
 from flows.steps import quietly
 from tests.flows.conftest import Ran
 from tests.training.builders import invented

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from flows.fan_out import _runner_of
-from flows.scale_settings import Scale
-from flows.server_settings import Servers, is_loopback
+from flows.settings.scale import Scale
+from flows.settings.server import Servers, is_loopback
 
 ROOT = Path(__file__).parents[2]
 EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - what must not stand anywhere

@@ -8,9 +8,9 @@ import pytest
 from lxml import html
 from markdown_it import MarkdownIt
 
-from flows import cards
-from flows.notices import Notice, NoticeKind, message_of
 from flows.records import Check
+from flows.telling.notices import Notice, NoticeKind, message_of
+from flows.tracking import cards
 from monitors.charts import Levels
 from monitors.page import render
 from monitors.records import Action, Cost, Decision

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.redaction import redacted
-from flows.settings import load_settings
+from flows.settings.redaction import redacted
+from flows.settings.settings import load_settings
 from flows.sources import feeds_of
 from retrieval.scan_cache import ScanCache
 from tests.flows.conftest import Place

@@ -108,7 +108,7 @@ class Served:
         return found
 
     def runner(self) -> psutil.Process:
-        return next(each for each in self.processes() if "flows.runner" in each.cmdline())
+        return next(each for each in self.processes() if "flows.serving.runner" in each.cmdline())
 
     def mlflow_runs(self) -> list[dict[str, str]]:
         api = f"{self.mlflow}/api/2.0/mlflow"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.automations import CHANGED
-from flows.deploy import Deployed, deploy
-from flows.settings import Settings, load_settings
+from flows.serving.automations import CHANGED
+from flows.serving.deploy import Deployed, deploy
+from flows.settings.settings import Settings, load_settings
 from tests.flows.serving.conftest import Served
 
 pytestmark = pytest.mark.slow

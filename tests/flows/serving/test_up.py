@@ -28,7 +28,11 @@ def test_one_runner_works_both_pools_in_one_process(served: Served):
 
     modules = {each[each.index("-m") + 1] for each in started}
 
-    assert sorted(modules - {"prefect.engine"}) == ["flows.mlflow_app", "flows.runner", "prefect"]
+    assert sorted(modules - {"prefect.engine"}) == [
+        "flows.serving.mlflow_app",
+        "flows.serving.runner",
+        "prefect",
+    ]
 
 
 def test_a_schedule_has_its_runs_ahead(served: Served):
@@ -90,7 +94,7 @@ def test_an_event_starts_a_check_and_a_burst_starts_one(served: Served):
 
 def test_a_retraining_is_asked_for_once_and_again_only_if_it_broke(served: Served):
     program = (
-        "from flows.retraining_requests import ask_deployment as ask; "
+        "from flows.telling.retraining_requests import ask_deployment as ask; "
         "from flows.records import Request; "
         "request = Request('nobody', 'nobody@1', 'because', '', 'key'); "
         "print(ask(request)); print(ask(request))"

@@ -1,0 +1,1 @@
+"""The parts of one check: what moved, how far, what it costs, and its report."""

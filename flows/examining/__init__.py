@@ -1,0 +1,1 @@
+"""What `verify`, its repair and `doctor` look at."""

@@ -1,0 +1,80 @@
+"""What is damaged beside index and models: the journal's chain, databases, pages of checks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from flows.desk import Desk
+from flows.examining.verification import Notes
+from training.sums import broken_page, pages_with_sums
+
+_SQLITE = "sqlite:///"
+
+
+def look_at_journal(desk: Desk, notes: Notes) -> None:
+    """Note the first entry of the journal that was changed or lost."""
+    notes.checked["journal"] += 1
+    broken = desk.journal.first_broken()
+    if broken is not None:
+        notes.found(
+            "JOURNAL_CORRUPT",
+            f"journal entry {broken}",
+            "it is not what was written, or an entry before it is gone",
+            answers="the newest release that it names; what it says of the past is in doubt",
+            cure=f"put the journal back from a backup; `driftline history {desk.name}` shows it",
+        )
+
+
+def look_at_databases(desk: Desk, notes: Notes) -> bool:
+    """Note what SQLite finds wrong with its own files; return whether MLflow's can be used."""
+    sound = True
+    for file, is_cache in _databases(desk):
+        notes.checked["databases"] += 1
+        wrong = sqlite_damage(file)
+        if not wrong:
+            continue
+        sound = sound and file.name != "mlflow.db"
+        kept = "remove it: it only saves work" if is_cache else "put it back from a backup"
+        notes.found(
+            "DATABASE_CORRUPT",
+            file,
+            f"SQLite says: {wrong}",
+            answers="what the journal names" if is_cache else "whatever can still be read of it",
+            cure=kept,
+        )
+    return sound
+
+
+def look_at_pages(desk: Desk, notes: Notes) -> None:
+    """Note the pages of checks that are not what was written; whoever needs one makes it again."""
+    for page in pages_with_sums(desk.folder / "reports"):
+        notes.checked["pages"] += 1
+        if wrong := broken_page(page):
+            notes.found(
+                "PAGE_CORRUPT",
+                page,
+                wrong,
+                answers="nothing reads it but people; MLflow has a copy with the check's run",
+                cure=f"remove it; a `driftline monitor {desk.name}` that measures writes one",
+            )
+
+
+def sqlite_damage(file: Path) -> str:
+    """Return what SQLite finds wrong with a database, "" if nothing; opened to be read only."""
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            [(said,)] = database.execute("PRAGMA integrity_check(1)").fetchall()
+    except (sqlite3.DatabaseError, ValueError) as error:
+        return str(error)
+    return "" if said == "ok" else str(said)
+
+
+def _databases(desk: Desk) -> Iterator[tuple[Path, bool]]:
+    """Yield every SQLite file of a knowledge base, and whether it only saves work."""
+    urls = (desk.settings.journal_url, desk.settings.tracking_uri)
+    kept = [Path(url.removeprefix(_SQLITE)) for url in urls if url.startswith(_SQLITE)]
+    yield from ((file, False) for file in kept if file.exists())
+    yield from ((file, True) for file in sorted(desk.folder.glob("*.db")))

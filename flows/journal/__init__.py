@@ -1,0 +1,1 @@
+"""What happened and who may write: the journal, its leases and its outbox."""

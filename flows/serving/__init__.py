@@ -1,0 +1,1 @@
+"""Servers, deployments and flow runs: what Prefect and `driftline up` need."""

@@ -1,0 +1,1 @@
+"""Settings, one file for each table; only `settings` reads the file and the environment."""

@@ -1,0 +1,1 @@
+"""What commands show: objects for scripts, tables for people, figures for Prometheus."""

@@ -1,0 +1,1 @@
+"""Who is told what: notices, events and requests, delivered from the outbox."""

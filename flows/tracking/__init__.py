@@ -1,0 +1,1 @@
+"""What MLflow shows: runs, links between them, cards and pictures."""
