@@ -273,6 +273,14 @@ def test_too_little_text_is_said_with_what_is_needed(
         selected(corpus)
 
 
+def test_where_no_questions_are_wanted_none_are_needed() -> None:
+    untaught = replace(CONFIG, answer_share=0.0, correction_share=0.0, replay_share=0.5)
+
+    rows = selected(invented(edition=2), invented(edition=1), untaught).train
+
+    assert {row.kind for row in rows} == {RowKind.DIFFERENCE, RowKind.REPLAY}
+
+
 def test_just_enough_documents_are_enough() -> None:
     assert selected(invented(9)).holdout_answers
 

@@ -88,7 +88,7 @@ def select_examples(
         digest="",
     )
     examples = replace(draft, train=tuple(without_leaks(train, held_rows(draft))))
-    _require(halves, examples)
+    _require(halves, examples, config)
     require_no_leak(examples)
     return replace(examples, digest=examples_digest(examples, config))
 
@@ -273,13 +273,13 @@ def _asked(chunks: Sequence[Chunk], seed: int) -> list[Chunk]:
     return sorted(turns, key=lambda chunk: not chunk.fresh)[:MOST_ASKED_CHUNKS]
 
 
-def _require(halves: Split, examples: TrainingSet) -> None:
+def _require(halves: Split, examples: TrainingSet, config: FinetuneConfig) -> None:
     documents = len({chunk.uri for chunk in (*halves.train, *halves.holdout)})
     asked = sum(row.kind in ASKED for row in examples.train)
     needs = {
         "documents with trusted text": (documents, LEAST_DOCUMENTS),
         "rows to train on": (len(examples.train), LEAST_TRAIN_ROWS),
-        "questions to train on": (asked, 1),
+        "questions to train on": (asked, int(config.answer_share > 0)),
         "rows of held-out text": (len(examples.holdout_new), 1),
         "held-out questions": (len(examples.holdout_answers), 1),
     }
