@@ -17,9 +17,11 @@ from flows.serving.processes import Household
 SERVER = ("http.server", "--bind", "127.0.0.1", "0")
 # A parent of two servers, one of which has a child of its own group, that says who they are.
 PARENT = f"""
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from flows.serving.processes import Household
+for sign in (signal.SIGHUP, signal.SIGTERM):  # whoever started us may have been deaf to one
+    signal.signal(sign, signal.SIG_DFL)
 with Household(dict(os.environ), Path(sys.argv[1]), Path.cwd()) as household:
     for name in ("one", "two"):
         household.start(name, *{SERVER!r})
