@@ -180,11 +180,14 @@ def _sha256(path: Path) -> str:
 
 
 def _write(file: Path, made: Seal) -> None:
-    """Write under another name first, so that a killed run leaves the seal as it was."""
+    """Write under another name first, so that a killed run leaves the seal as it was.
+
+    One writer at a time, so always the same name: what a killed run left there goes with the next.
+    """
     files = {name: [each.size, each.sha256] for name, each in made.files.items()}
     body = {"removing": made.removing, "files": files}
     told = {"format": _FORMAT, "sha256": _digest(body), "seal": body}
-    draft = file.with_name(f"{file.name}.{os.getpid()}.part")
+    draft = file.with_name(f"{file.name}.part")
     with draft.open("w", encoding="utf-8") as written:
         json.dump(told, written)
         written.flush()

@@ -158,7 +158,9 @@ def test_killed_at_any_moment_and_run_again_it_ends_as_if_undisturbed(
     assert kb.plan().changes_nothing
     assert embedded_in(state) <= stage.needed + EMBED_BATCH
     assert tables(kb) == stage.tables
-    assert {path.name for path in state.iterdir()} == {"index", "scan.db", "embedded"}
+    # Killed just after SQLite made its journal, it is cold and goes with the next write.
+    left = {path.name for path in state.iterdir()} - {"scan.db-journal"}
+    assert left == {"index", "scan.db", "embedded"}
 
 
 def test_there_are_kills_enough_and_at_every_failpoint_of_a_refresh():
