@@ -179,6 +179,7 @@ def test_a_version_holds_no_pickle_and_no_base_model(
 
     assert files == {
         "MLmodel",
+        "SHA256SUMS",
         "artifacts/adapter/adapter_config.json",
         "artifacts/adapter/adapter_model.safetensors",
         "artifacts/adapter/driftline.json",
