@@ -1,7 +1,6 @@
 """The journal: nothing acknowledged is lost, nothing is changed unseen, one promotion wins."""
 
 import sqlite3
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,25 +8,7 @@ import pytest
 from flows.errors import LostLeaseError, NewerJournalError, PromoteConflictError
 from flows.journal.journal import Fence, Journal, Line
 from flows.release import Release
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-def release(**changes) -> Release:
-    values = {
-        "kb": "docs",
-        "snapshot": "docs@1",
-        "content_digest": "c1",
-        "embedder": "e",
-        "model_name": "driftline-docs",
-        "model_version": 1,
-        "trained_on": "docs@1",
-        "base": "package:base",
-        "base_digest": "b",
-        "adapter_digest": "",
-        "prompt_digest": "p",
-    }
-    return Release(**{**values, **changes})
+from tests.flows.journals import NOW, release
 
 
 @pytest.fixture
