@@ -59,7 +59,7 @@ def main(words: Sequence[str]) -> int:
                 noticed = _run(tree, guard.tests) == _FAILED
             console.print(f"{'noticed' if noticed else '[red]MISSED[/red]'}  {guard.promise}")
             missed += [] if noticed else [guard]
-    console.print(f"{len(chosen) - len(missed)} of {len(chosen)} guards are missed when off.")
+    console.print(f"{len(chosen) - len(missed)} of {len(chosen)} guards are noticed when off.")
     return 1 if missed else 0
 
 

@@ -217,6 +217,29 @@ def test_a_file_replaced_by_a_link_out_before_it_is_read_is_refused(corpus: Corp
     assert refused.value.reason_code is RefusalCode.LINK_OUTSIDE
 
 
+def test_a_link_put_there_between_the_look_and_the_opening_is_not_followed(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    corpus.write({"a.md": "a"})
+    (tmp_path / "secret").write_text("secret")
+    [entry] = corpus.source.list_documents().entries
+    look, file = os.path.realpath, corpus.folder / "a.md"
+
+    def look_and_swap(path: str, *, strict: bool) -> str:
+        found = look(path, strict=strict)
+        if found == str(file):
+            file.unlink()
+            file.symlink_to(tmp_path / "secret")
+        return found
+
+    monkeypatch.setattr(os.path, "realpath", look_and_swap)
+
+    with pytest.raises(DocumentRefusedError) as refused:
+        corpus.source.read(entry)
+
+    assert refused.value.reason_code is RefusalCode.UNREADABLE
+
+
 @pytest.mark.parametrize("uri", ["../secret", "sub/../../secret", "/etc/hostname"])
 def test_a_uri_that_climbs_out_is_refused(corpus: Corpus, tmp_path: Path, uri: str):
     (tmp_path / "secret").write_text("secret")
