@@ -28,6 +28,8 @@ SCRIPTS = (
     "training_speed.py",
     "recipes.py",
     "peer_refresh.py",
+    "scale_out.py",
+    "serving_memory.py",
 )
 _HEAD = """\
 # Benchmarks

@@ -1,11 +1,13 @@
 """What `driftline up` weighs at rest: every process of it, and their sum against 800 MB.
 
-`python benchmarks/serving_memory.py [SECONDS]` starts it on our handbook, runs a check, waits
-until it has been at rest for SECONDS (60), and exits 1 if the sum is over the limit.
+    python benchmarks/serving_memory.py [--rest SECONDS] [--markdown FILE]
+
+Starts it on our handbook, runs a check, lets it rest, and exits 1 if the sum is over the limit.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -21,8 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from rich.console import Console
-from rich.table import Table
+from tables import add_markdown_option, show, verdict
 
 LIMIT_BYTES = 800e6
 HANDBOOK = Path(__file__).parents[1] / "examples" / "handbook" / "v1"
@@ -38,21 +39,29 @@ class Weight:
     proportional: int
 
 
-def main(seconds: float) -> int:
+def main() -> int:
     """Measure, print, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rest", type=float, default=_REST_SECONDS, metavar="SECONDS")
+    add_markdown_option(parser)
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, _serving(Path(folder)) as process:
         _check(Path(folder))
-        time.sleep(seconds)
+        time.sleep(chosen.rest)
         weights = [_weight(each) for each in _tree(process.pid)]
     resident = sum(each.resident for each in weights)
     proportional = sum(each.proportional for each in weights)
-    table = Table("process", "resident, MB", "proportional, MB", title="driftline up, at rest")
-    for each in (*weights, Weight("all", resident, proportional)):
-        table.add_row(each.name, f"{each.resident / 1e6:.0f}", f"{each.proportional / 1e6:.0f}")
-    console = Console()
-    console.print(table)
-    console.print(f"{resident / 1e6:.0f} MB resident; the limit is {LIMIT_BYTES / 1e6:.0f} MB")
-    return int(resident > LIMIT_BYTES)
+    holds = resident <= LIMIT_BYTES
+    limit = f"{LIMIT_BYTES / 1e6:.0f}"
+    rows = [(*_megabytes(each), "", "") for each in weights]
+    whole = (*_megabytes(Weight("all", resident, proportional)), limit, verdict(holds=holds))
+    header = ("process", "resident, MB", "shared pages once, MB", "limit, MB", "")
+    show("`driftline up`, at rest", header, [*rows, whole], chosen.markdown)
+    return int(not holds)
+
+
+def _megabytes(weight: Weight) -> tuple[str, str, str]:
+    return weight.name, f"{weight.resident / 1e6:.0f}", f"{weight.proportional / 1e6:.0f}"
 
 
 @contextmanager
@@ -112,4 +121,4 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else _REST_SECONDS))
+    sys.exit(main())
