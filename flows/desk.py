@@ -18,7 +18,8 @@ from flows.examining.quarantine import keeper_of
 from flows.journal.journal import Journal, open_journal
 from flows.model_places import locate
 from flows.release import Published
-from flows.settings.settings import Kb, Settings
+from flows.settings.knowledge_base import Kb
+from flows.settings.settings import Settings
 from flows.sources import feeds_of
 from flows.tracking.runs import Tracker
 from retrieval.scan_cache import ScanCache

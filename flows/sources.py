@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import assert_never
 
 from flows.errors import SettingsError
-from flows.settings.settings import Kb, Settings
+from flows.settings.knowledge_base import Kb
+from flows.settings.settings import Settings
 from flows.settings.source import (
     AnySource,
     FolderSource,

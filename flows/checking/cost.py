@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.journal.journal import Journal
-from flows.settings.settings import Kb
+from flows.settings.knowledge_base import Kb
 from monitors.decision.cost import PastRun, estimate
 from monitors.records import Cost
 

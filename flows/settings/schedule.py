@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Annotated, Literal
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator
 
 from flows.settings.source import Table
-from monitors.decision.quiet_hours import zone_named
+from monitors.decision.quiet_hours import QuietHours, zone_named
 
 Kind = Literal["monitor", "maintain", "verify"]
 """What runs on a schedule."""
@@ -32,6 +32,7 @@ _FIELDS = (
 # What Prefect's cron lines and these have in common; it knows more, such as `@hourly`.
 _STEPS = "numbers, names of days or months, '*', ',', '-' and '/'"
 _YEAR_DAYS = 366
+_YEAR = timedelta(days=_YEAR_DAYS)
 # Some zones change their clocks at half past an hour.
 _STEP = timedelta(minutes=30)
 _STEPS_A_DAY = 48
@@ -134,18 +135,35 @@ def begins(kind: Kind, shared: Schedule, own: dict[str, KbSchedule]) -> tuple[Be
     >>> [begin.slug for begin in begins("monitor", Schedule(), {"docs": KbSchedule()})]
     ['driftline']
     """
-    each = tuple(_begin(kind, shared, name, table) for name, table in sorted(own.items()))
+    each = tuple(begin_of(kind, shared, name, table) for name, table in sorted(own.items()))
     if len({(begin.cron, begin.timezone) for begin in each}) > 1:
         return tuple(begin for begin in each if begin.cron != NEVER)
     return tuple(Begin("", begin.cron, begin.timezone) for begin in each[:1] if begin.cron != NEVER)
 
 
-def _begin(kind: Kind, shared: Schedule, name: str, own: KbSchedule) -> Begin:
+def begin_of(kind: Kind, shared: Schedule, name: str, own: KbSchedule) -> Begin:
+    """Return the schedule of a kind of run for one knowledge base."""
     return Begin(
         name,
         getattr(own, kind) or getattr(shared, kind),
         own.timezone or shared.timezone,
     )
+
+
+def only_in_quiet_hours(begin: Begin, hours: QuietHours) -> bool:
+    """Return whether every run of a schedule begins in quiet hours, the year round.
+
+    >>> nightly = Begin("docs", "0 2 * * *", "UTC")
+    >>> only_in_quiet_hours(nightly, QuietHours.parse("22:00-06:00"))
+    True
+    """
+    if begin.cron == NEVER:
+        return False
+    # Any whole year has both clock changes in it.
+    first = datetime(2026, 1, 1, tzinfo=zone_named(begin.timezone))
+    runs = takewhile(lambda run: run < first + _YEAR, CronSim(begin.cron, first))
+    quiet = (hours.until(run.astimezone(UTC)) is not None for run in runs)
+    return next(quiet, False) and all(quiet)
 
 
 def clock_changes(begin: Begin, now: datetime) -> Iterator[ClockChange]:

@@ -9,7 +9,7 @@ import pytest
 
 from flows.checking.cost import retraining_cost
 from flows.journal.journal import Journal, open_journal
-from flows.settings.settings import Kb
+from flows.settings.knowledge_base import Kb
 from monitors.records import Cost
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from flows.settings.schedule import (
     Schedule,
     begins,
     clock_changes,
+    only_in_quiet_hours,
     read_cron,
 )
 from flows.settings.settings import Settings, load_settings
+from monitors.decision.quiet_hours import QuietHours
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 BERLIN = "Europe/Berlin"
@@ -169,3 +172,38 @@ def test_without_settings_of_its_own_a_schedule_is_that_of_prefect_yaml(tmp_path
     found = {each.name: each.begins for each in declared(settings(tmp_path))}
 
     assert {name: found[name][0].cron for name in written} == written
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "hours", "only"),
+    [
+        pytest.param("0 2 * * *", "UTC", "22:00-06:00", True, id="nightly"),
+        pytest.param("0 22 * * *", "UTC", "22:00-06:00", True, id="as-they-begin"),
+        pytest.param("0 6 * * *", "UTC", "22:00-06:00", False, id="as-they-end"),
+        pytest.param("0 * * * *", "UTC", "22:00-06:00", False, id="hourly"),
+        pytest.param("0 2,12 * * *", "UTC", "22:00-06:00", False, id="one-of-two"),
+        pytest.param("0 4 29 2 *", "UTC", "22:00-06:00", False, id="not-every-year"),
+        # In UTC half past four, and half past three in summer.
+        pytest.param("30 5 * * *", BERLIN, "00:00-05:00", True, id="another-zone"),
+        pytest.param("30 6 * * *", BERLIN, "00:00-05:00", False, id="another-zone-in-winter"),
+        pytest.param("never", "UTC", "22:00-06:00", False, id="by-hand"),
+    ],
+)
+def test_a_schedule_in_quiet_hours_alone_is_known(cron: str, zone: str, hours: str, only: object):
+    assert only_in_quiet_hours(Begin("docs", cron, zone), QuietHours.parse(hours)) is only
+
+
+@pytest.mark.parametrize(
+    ("mode", "refused"), [("auto", True), ("approve", True), ("advise", False)]
+)
+def test_checks_in_quiet_hours_alone_could_never_retrain_and_are_refused(
+    tmp_path: Path, mode: str, refused: object
+):
+    policy = f'\n[kb.docs.policy]\nmode = "{mode}"\nquiet_hours = "22:00-06:00"'
+    read = partial(settings, tmp_path, own=f'monitor = "0 2 * * *"\n{policy}')
+
+    if not refused:
+        assert read().kb["docs"].policy.quiet_hours == "22:00-06:00"
+        return
+    with pytest.raises(SettingsError, match=r"checks of 'docs'.*quiet hours alone"):
+        read()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from flows.errors import SettingsError
-from flows.settings.settings import Kb, load_settings
+from flows.settings.knowledge_base import Kb
+from flows.settings.settings import load_settings
 from flows.settings.training import PromotionMode, Training
 from training.judging.promotion import PromotionPolicy
 from training.records import FIRST, LATER, FinetuneConfig, Start
