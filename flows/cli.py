@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from flows.errors import EXIT_OF_CODE, Exit, FlowError
+from flows.full_disk import no_space
 from flows.settings.redaction import redacted
 from retrieval.errors import RetrievalError
 from training.errors import TrainingError
@@ -104,6 +105,8 @@ def run(arguments: list[str]) -> int:
     except (FlowError, RetrievalError, TrainingError) as error:
         return _tell(error.code, str(error), EXIT_OF_CODE.get(error.code, Exit.FAILED), as_json)
     except Exception as error:  # noqa: BLE001 - the one boundary: a person gets a sentence
+        if (full := no_space(error)) is not None:
+            return _tell(full.code, str(full), Exit.FAILED, as_json)
         return _tell("FAILED", _unexpected(error), Exit.FAILED, as_json)
     return status if isinstance(status, int) else Exit.OK
 

@@ -11,6 +11,7 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 
 from flows.erasing.receipt import receipt_text
 from flows.errors import BusyError, NoReleaseError
@@ -23,6 +24,7 @@ from flows.rollback import rollback as go_back
 from flows.serving import approval, late_runs, timeline
 from flows.serving.abandoned import crash_abandoned
 from flows.serving.flow_making import as_flow
+from flows.serving.forgotten_requests import forget_requests
 from flows.serving.parameters import (
     Accept,
     AnyKb,
@@ -118,5 +120,8 @@ def forget(kb: KbName, uris: Uris, by: By, why: Why = "asked for by hand") -> st
     """Erase documents for good and prove it; return the id of the receipt."""
     with desk_on_duty(load_settings(), kb, now=scheduled_time()) as desk:
         receipt = erase(desk, as_task, uris, actor=person(by), why=why)
+    # Prefect keeps what a run was asked; after the receipt, since a restart needs it until then.
+    with get_client(sync_client=True) as client:
+        forget_requests(client, kb, uris, run=flow_run.id)
     timeline.leave("forget", kb, receipt_text(receipt), f"receipt {receipt.id}")
     return receipt.id

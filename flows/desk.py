@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from flows.errors import NoReleaseError
 from flows.examining.quarantine import keeper_of
 from flows.journal.journal import Journal, open_journal
 from flows.model_places import locate
+from flows.reaching import require_tracking
 from flows.release import Published
 from flows.settings.knowledge_base import Kb
 from flows.settings.settings import Settings
@@ -81,7 +82,8 @@ class Desk:
     def feeds(self) -> tuple[Feed, ...]:
         """Where the documents come from, without those that were erased."""
         feeds = feeds_of(self.settings, self.kb, folder=self.folder, cache=self.scan_cache)
-        return without_denied(feeds, lambda: denylist(self.journal, self.name))
+        # Without a hold on this desk: in a circle it would outlive its run, with its tables open.
+        return without_denied(feeds, partial(denylist, self.journal, self.name))
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -101,6 +103,7 @@ class Desk:
         """The model registry."""
         from training.registry import Registry
 
+        require_tracking(self.settings.tracking_uri)
         # Its path alone: to import what serves a model would load torch.
         served_by = Path(__file__).with_name("served_model.py")
         return Registry(self.settings.tracking_uri, served_by=served_by)
@@ -169,6 +172,10 @@ class Desk:
                 feed.source.close()
         if "parser" in vars(self):
             self.parser.close()
+        if "index" in vars(self):
+            # An error keeps frames, frames keep this desk: until Python looks for such circles,
+            # checks later, each open table would keep what it read.
+            self.index.tables.forget_handles()
 
     @property
     def model_name(self) -> str:

@@ -7,7 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from flows.errors import FlowError
-from flows.examining import machine_checks, model_checks, place_checks, service_checks
+from flows.examining import (
+    machine_checks,
+    model_checks,
+    place_checks,
+    service_checks,
+    training_room,
+)
 from flows.examining.examination import Observation, failed, ok
 from flows.settings.settings import Settings, load_settings
 
@@ -24,7 +30,9 @@ OF_THE_PLACE: tuple[Callable[[Settings], Observation], ...] = (
     place_checks.check_file_system,
     place_checks.check_writing,
     place_checks.check_file_times,
+    training_room.check_training_room,
     service_checks.check_journal,
+    service_checks.check_database_clock,
     service_checks.check_leases,
     model_checks.check_base,
     model_checks.check_embedder,

@@ -22,6 +22,9 @@ FlowError
 ├── ErasureIncompleteError ERASURE_INCOMPLETE
 ├── SubjectChangedError SUBJECT_CHANGED
 ├── UndeliveredError    UNDELIVERED
+├── TrackingUnavailableError TRACKING_UNAVAILABLE
+├── ClusterUnavailableError CLUSTER_UNAVAILABLE
+├── NoSpaceError        NO_SPACE
 ├── PortTakenError      PORT_TAKEN
 └── ServerError         SERVER_FAILED
 """
@@ -173,6 +176,24 @@ class UndeliveredError(FlowError):
     """A message, an event or a request was not taken; it waits in the outbox and is tried again."""
 
     code = "UNDELIVERED"
+
+
+class TrackingUnavailableError(FlowError):
+    """MLflow's server, or the database that it is in, cannot be reached."""
+
+    code = "TRACKING_UNAVAILABLE"
+
+
+class ClusterUnavailableError(FlowError):
+    """The cluster that refreshes are spread over cannot be reached."""
+
+    code = "CLUSTER_UNAVAILABLE"
+
+
+class NoSpaceError(FlowError):
+    """The disk is full; what answered before still answers."""
+
+    code = "NO_SPACE"
 
 
 class PortTakenError(FlowError):

@@ -31,9 +31,12 @@ FAILPOINTS = {
     "champion.followed": "A person's move of the alias is published, and not yet confirmed.",
     # monitor
     "monitor.reconciled": "Alias and journal agree; nothing is refreshed.",
+    "leftovers.ended": "No run in MLflow is running whose process died.",
+    "leftovers.written": "Every publication has its run in MLflow.",
     "monitor.blocked": "What stopped a check is in MLflow.",
     "monitor.refreshed": "The fresh release answers; no drift is measured.",
     "monitor.measured": "Drift is measured, and a decision made; nothing is written.",
+    "monitor.contested": "What came in was asked about; nothing is written of it.",
     "report.written": "The page of a check is written.",
     "monitor.tracked": "The check is in MLflow, and not in the journal.",
     "report.kept": "The measurement is written under another name, and not in its place.",
@@ -74,6 +77,15 @@ FAILPOINTS = {
     "retrain.pointed": "The alias `challenger` points at the version; there is no verdict.",
     "retrain.judged": "The verdict is in the journal; what the training left is on the disk.",
     "retrain.tidied": "What the training left is removed; nothing is promoted.",
+    # verify --repair, and what a refresh mends by itself
+    "repair.restored": "What answered before is the newest version; what is damaged is in place.",
+    "repair.aside": "What cannot be read is set aside; no release names what took its place.",
+    "repair.mended": "A refresh has the version before answer; nothing is refreshed.",
+    "repair.condemned": "The table is given up; the journal does not say so.",
+    "repair.recorded": "The journal says that the next refresh makes the index anew.",
+    "repair.published": "What is whole answers; the alias lags.",
+    "repair.moved": "The alias follows a repair; MLflow has no run of it.",
+    "repair.tracked": "A repair is in MLflow.",
     # forget
     "forget.denied": "The documents are denied in the journal; every place still has them.",
     "forget.begun": "What to look for is written down; every place still has the documents.",

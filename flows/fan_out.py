@@ -24,6 +24,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.batch_worker import end_parsers, work_off_here
 from flows.errors import SettingsError
+from flows.reaching import require_cluster
 from flows.settings.scale import Scale
 from flows.settings.settings import Settings
 from retrieval.errors import RetrievalError
@@ -43,6 +44,8 @@ def fan_out_of(settings: Settings, scale: Scale, folder: Path, here: Tools) -> I
 
     The caller holds the writer's lease: what an earlier, killed run left in `folder` is removed.
     """
+    if scale.address is not None:
+        require_cluster(scale.address)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     # A name of its own: a batch of that earlier run may still be under way on some worker.

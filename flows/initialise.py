@@ -38,7 +38,7 @@ _HEAD = """\
 
 [notify]                                   # whom to tell; with no target nobody is told anything
 # kinds = ["watch", "retrain", "blocked", "approval", "promoted", "rejected", "rollback",
-#          "frozen", "failed"]
+#          "frozen", "failed", "takeover"]
 # quiet_hours = "22:00-06:00"              # what happens then is told after
 # digest = "08:00"                         # one message a day instead
 # time_zone = "UTC"

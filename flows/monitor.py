@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flows.checking.contest import look_for_takeovers
 from flows.checking.measure import Measured, check_drift, remember
 from flows.checking.report import report_check
 from flows.desk import Desk
@@ -14,6 +15,7 @@ from flows.errors import FlowError
 from flows.failpoints import reach
 from flows.journal import lease
 from flows.journal.journal import Fence
+from flows.leftovers import put_in_order
 from flows.promoting.champion import reconcile
 from flows.promoting.promotions import withdrawn
 from flows.records import Check, MonitorOutcome, RefreshOutcome, Request, RetrainOutcome
@@ -22,6 +24,7 @@ from flows.release import Release
 from flows.steps import Perform
 from flows.telling import delivery as outbox
 from flows.telling import entries as telling
+from monitors.decision import reasons
 from monitors.decision.policy import History
 from monitors.records import Action
 from retrieval.errors import RetrievalError
@@ -110,8 +113,7 @@ def _why_not(desk: Desk, verdict: dict[str, Any]) -> str:
 
 def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str, Request | None]:
     """Refresh, measure, decide, and record it; what a guard stopped is recorded as well."""
-    perform("Looking at the champion", lambda _: reconcile(desk, fence), retries=2)
-    reach("monitor.reconciled")
+    perform("Looking at the champion", lambda _: _settle(desk, fence), retries=2)
     try:
         refreshed = refresh_under(desk, perform, fence)
     except (RetrievalError, FlowError) as error:
@@ -125,10 +127,13 @@ def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str, Requ
     release = refreshed.published.release
     measured = check_drift(desk, perform, release, past(desk, release))
     reach("monitor.measured")
+    takeovers = look_for_takeovers(desk, perform, release)
+    told = reasons.noting_takeovers(measured.decision, takeovers)
+    measured = replace(measured, decision=told)
     report, decision = measured.report, measured.decision
     page = _page(desk, perform, refreshed, measured)
     number = desk.journal.count(desk.name, "check") + 1
-    check = Check(number, refreshed, report, decision, page)
+    check = Check(number, refreshed, report, decision, page, takeovers)
     run_id = perform(
         "Recording in MLflow", lambda _: desk.tracker.record_check(check, desk.now), retries=2
     )
@@ -146,7 +151,15 @@ def _check(desk: Desk, perform: Perform, fence: Fence) -> tuple[Check, str, Requ
         errands=telling.of_check(desk, check, run_id, request),
     )
     reach("monitor.checked")
+    desk.journal.set_room_aside()
     return check, run_id, request
+
+
+def _settle(desk: Desk, fence: Fence) -> None:
+    """Bring alias and runs in MLflow in line with the journal, whatever died since."""
+    reconcile(desk, fence)
+    reach("monitor.reconciled")
+    put_in_order(desk)
 
 
 def _page(
@@ -178,6 +191,7 @@ def _entry(check: Check, run_id: str) -> dict[str, Any]:
         "reason": decision.reason,
         "needs_approval": decision.needs_approval,
         "cost": None if decision.cost is None else asdict(decision.cost),
+        "takeovers": [asdict(takeover) for takeover in check.takeovers],
         "run_id": run_id,
     }
 

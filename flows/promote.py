@@ -58,8 +58,10 @@ def promote(
             "Moving the alias", lambda _: move_alias(desk, version, expected=pointed), retries=2
         )
         reach("promote.moved")
-    perform("Recording in MLflow", lambda _: desk.tracker.record_promotion(published))
-    reach("promote.tracked")
+        perform(
+            "Recording in MLflow", lambda _: desk.tracker.record_promotion(published), retries=2
+        )
+        reach("promote.tracked")
     return published
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.release import Published
-from monitors.records import Decision, DriftReport
+from monitors.records import Decision, DriftReport, Takeover
 from retrieval.records import Refreshed, RefreshPlan
 from training.records import Adapter
 from training.weighing import Evaluation, Scores, Verdict
@@ -24,13 +24,17 @@ class RefreshOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What one check saw and decided. `page` is its report, None where nothing moved since."""
+    """What one check saw and decided. `page` is its report, None where nothing moved since.
+
+    `takeovers` are documents that came since the last check, and took answers from others.
+    """
 
     number: int
     refresh: RefreshOutcome
     report: DriftReport
     decision: Decision
     page: Path | None
+    takeovers: tuple[Takeover, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ from dataclasses import asdict, replace
 
 from flows import stale
 from flows.desk import Desk
+from flows.examining.mending import mend
 from flows.failpoints import reach
 from flows.journal import lease
 from flows.journal.journal import Fence
+from flows.leftovers import put_in_order
 from flows.promoting.champion import first_champion
 from flows.promoting.promotions import refuse_frozen
 from flows.records import RefreshOutcome
@@ -57,10 +59,17 @@ def refresh(desk: Desk, perform: Perform, *, accept: str | None = None) -> Refre
     """Refresh under the writer's lease; raise BusyError, GuardError or another with a code."""
     with lease.hold(desk.journal, desk.name) as fence:
         outcome = refresh_under(desk, perform, fence, accept=accept)
-    if outcome.is_new:
-        perform("Recording in MLflow", lambda _: desk.tracker.record_refresh(outcome))
-        reach("refresh.tracked")
+        # Under the lease: nobody takes the run for one that its process left behind.
+        if outcome.is_new:
+            perform("Recording in MLflow", lambda _: _record(desk, outcome), retries=2)
+            reach("refresh.tracked")
     return outcome
+
+
+def _record(desk: Desk, outcome: RefreshOutcome) -> None:
+    """Write the release's run, and what earlier runs owed that died."""
+    desk.tracker.record_refresh(outcome)
+    put_in_order(desk)
 
 
 def refresh_under(
@@ -68,6 +77,7 @@ def refresh_under(
 ) -> RefreshOutcome:
     """Refresh under a lease that the caller holds; raise FrozenError after a rollback."""
     refuse_frozen(desk.journal, desk.name)
+    mend(desk, perform, fence)
     with _guarded_draft(desk, perform, fence, accept) as drafted:
         planned = drafted.plan
         refreshed = perform(

@@ -55,8 +55,10 @@ def rollback(
             "Moving the alias", lambda _: move_alias(desk, answering, expected=pointed), retries=2
         )
         reach("rollback.moved")
-    perform("Recording in MLflow", lambda _: desk.tracker.record_promotion(published))
-    reach("rollback.tracked")
+        perform(
+            "Recording in MLflow", lambda _: desk.tracker.record_promotion(published), retries=2
+        )
+        reach("rollback.tracked")
     return published
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flows.desk import Desk
 from flows.erasing.erasures import why_gone
 from flows.errors import SettingsError
-from flows.examining.standby import standing_in
+from flows.examining.standby import is_set_aside, standing_in
 from flows.release import Published
 from flows.steps import Perform
 from retrieval.errors import EmbedderChangedError, IndexCorruptError, SnapshotMissingError
@@ -50,6 +50,8 @@ def search(
         if told := why_gone(desk.journal, desk.name, release.snapshot):
             msg = f"Release {release.id} of {published.time:%Y-%m-%d} was withdrawn. {told}"
             raise SnapshotMissingError(msg) from error
+        if as_of is None and is_set_aside(desk, published):
+            return standing_in(desk, published, lambda at: desk.index.search(at, query), error)
         msg = (
             f"Release {release.id} of {published.time:%Y-%m-%d} can no longer be searched. {error} "
             f"`driftline maintain` keeps what [kb.{desk.name}.keep] says; `driftline history "

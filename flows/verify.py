@@ -1,4 +1,4 @@
-"""Look for damage in all that a knowledge base rests on: journal, index, models, pages.
+"""Look for damage in all that a knowledge base rests on: journal, index, models, trainings, pages.
 
 Writes one journal entry and nothing else; putting right is `flows.examining.repair`.
 """
@@ -8,9 +8,15 @@ from __future__ import annotations
 import time
 
 from flows.desk import Desk
-from flows.examining.damaged_files import look_at_databases, look_at_journal, look_at_pages
+from flows.examining.damaged_files import (
+    look_at_databases,
+    look_at_journal,
+    look_at_pages,
+    look_at_receipts,
+)
 from flows.examining.damaged_index import look_at_index
 from flows.examining.damaged_models import look_at_models
+from flows.examining.damaged_trainings import look_at_trainings
 from flows.examining.verification import Depth, Notes, Verification
 from flows.journal import lease
 from flows.steps import Perform
@@ -53,10 +59,16 @@ def _look(desk: Desk, perform: Perform, depth: Depth) -> Notes:
     perform("Verifying the index", lambda on: look_at_index(desk, depth, notes, on))
     if depth is not Depth.QUICK:
         sound = perform("Verifying the databases", lambda _: look_at_databases(desk, notes))
-        perform("Verifying the pages", lambda _: look_at_pages(desk, notes))
+        perform("Verifying the pages", lambda _: _look_at_papers(desk, notes))
+        perform("Verifying the trainings", lambda _: look_at_trainings(desk, depth, notes))
         if sound:
             perform("Verifying the models", lambda _: look_at_models(desk, depth, notes))
     return notes
+
+
+def _look_at_papers(desk: Desk, notes: Notes) -> None:
+    look_at_pages(desk, notes)
+    look_at_receipts(desk, notes)
 
 
 def _epoch(desk: Desk) -> tuple[int, str]:

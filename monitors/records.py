@@ -215,3 +215,13 @@ class Decision:
     reason: str
     cost: Cost | None = None
     needs_approval: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """A document, how many probes it took, from which documents, and whether it is a stranger's."""
+
+    uri: str
+    probes: int
+    taken_from: tuple[str, ...]
+    untrusted: bool

@@ -6,6 +6,7 @@ Looking writes nothing; `go_back` and `condemn` are for whoever holds the writer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from retrieval import table_reading as reading
@@ -13,8 +14,9 @@ from retrieval import table_rows as rows
 from retrieval.errors import IndexCorruptError
 from retrieval.records import DocumentState, Recipe, Snapshot
 from retrieval.store import Index
-from retrieval.table_folder import SET_ASIDE, VERSIONS
+from retrieval.table_folder import MANIFEST, SET_ASIDE, VERSIONS, version_of
 from retrieval.table_opening import explained, missing, unreadable
+from retrieval.table_restoring import restore_above
 from retrieval.table_seal import CheckedFiles, check_files, set_aside_unsealed
 from retrieval.table_verify import VerifiedRows, sample_offsets, verify_rows
 
@@ -94,28 +96,52 @@ class IndexHealth:
         folders = (self._folders.path(each) / VERSIONS for each in self._folders.generations())
         return tuple(sorted(path for each in folders for path in each.glob(f"*{SET_ASIDE}")))
 
-    def go_back(self, snapshot: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
+    def go_back(self, snapshot: Snapshot, *, above: int = 0) -> Snapshot:
         """Make a snapshot's content the newest of the index; return it as it is named now.
 
-        Newer versions that cannot be read are set aside, and returned too; ones that can stay, and
-        a version of equal content is made above them. Newer tables are condemned. Killed anywhere,
+        Its number is over every one on the disk and over `above`, so that no name that ever stood
+        for a snapshot comes to stand for another. Nothing is moved: versions that cannot be read
+        are for `set_aside_unreadable`, after this. Newer tables are condemned. Killed anywhere,
         doing it again ends the same.
         """
-        aside = self.uncover(snapshot.generation)
-        if not self.has_manifest(snapshot):
+        versions = self._folders.versions(snapshot.generation)
+        if snapshot.version not in versions:
             raise missing(snapshot)
         for generation in self._folders.generations():
             if generation > snapshot.generation:
                 self.condemn(generation, f"{snapshot} answers instead")
-        self._tables.forget_handles()
+        table = self._folders.path(snapshot.generation)
         with explained(lambda error: unreadable(snapshot, error)):
-            table = self._tables.open(snapshot.generation)
-            if int(table.version) != snapshot.version:
-                table.checkout(snapshot.version)
-                table.restore()
-        newest = self._index.newest(snapshot)
+            manifest = versions[snapshot.version]
+            version = restore_above(table, manifest, max(above, *versions))
+        self._tables.forget_handles()
+        newest = replace(snapshot, version=version)
         self._index.settle(newest)
-        return newest, aside
+        return newest
+
+    def set_aside_unreadable(self, newest: Snapshot) -> tuple[Path, ...]:
+        """Set aside the manifests of a table that cannot be read; return where they are.
+
+        `newest` is its newest version, and can be read. What was set aside before counts too.
+        """
+        folder = self._folders.path(newest.generation)
+        for version, manifest in self._folders.versions(newest.generation).items():
+            try:
+                self._tables.pinned(replace(newest, version=version))
+            except IndexCorruptError:
+                set_aside_unsealed(folder, manifest)
+        self._tables.forget_handles()
+        return tuple(path for path in self.quarantined() if path.parent.parent == folder)
+
+    def file_set_aside(self, snapshot: Snapshot) -> Path | None:
+        """Return where a snapshot's manifest was set aside last, None if it was not."""
+        folder = self._folders.path(snapshot.generation) / VERSIONS
+        found = (
+            (path.stat().st_ctime_ns, path)
+            for path in folder.glob(f"*{SET_ASIDE}")
+            if version_of(f"{path.name.partition(MANIFEST)[0]}{MANIFEST}") == snapshot.version
+        )
+        return max(found, default=(0, None))[1]
 
     def uncover(self, generation: int) -> tuple[Path, ...]:
         """Set newest manifests aside that keep a table from being opened; return where they are.

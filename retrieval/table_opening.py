@@ -16,6 +16,7 @@ from retrieval.errors import IndexCorruptError, PlanMismatchError, SnapshotMissi
 from retrieval.records import Snapshot
 from retrieval.table_folder import Keeper, Quarantined, TableFolders
 from retrieval.table_seal import changed, set_aside_unsealed
+from retrieval.table_view import view_for
 
 _KEPT_HANDLES = 4
 _LANCE_ERRORS = (ValueError, RuntimeError, OSError)
@@ -87,14 +88,35 @@ class Tables:
         if not self._folders.versions(snapshot.generation):
             raise missing(snapshot)
         if snapshot not in self._handles:
-            table = self.open(snapshot.generation)
-            with explained(lambda error: self._why_not(snapshot, error)):
-                table.checkout(snapshot.version)
-                _ = table.schema  # read from its manifest, where damage shows
+            table = self._at(snapshot)
             if len(self._handles) >= _KEPT_HANDLES:
                 self._handles.pop(next(iter(self._handles)))
             self._handles[snapshot] = table
         return self._handles[snapshot]
+
+    def _at(self, snapshot: Snapshot) -> LanceTable:
+        """Return a table at a version, past a newest one that cannot be read."""
+        try:
+            table = self.open(snapshot.generation)
+        except IndexCorruptError as error:
+            return self._in_a_view(snapshot, error)
+        with explained(lambda error: self._why_not(snapshot, error)):
+            table.checkout(snapshot.version)
+            schema = table.schema  # read from its manifest, where damage shows
+        self._refuse_foreign(snapshot.generation, schema)
+        return table
+
+    def _in_a_view(self, snapshot: Snapshot, error: IndexCorruptError) -> LanceTable:
+        """Return a table at a version whose newest one cannot be read; it is not touched."""
+        manifests = self._folders.versions(snapshot.generation)
+        if snapshot.version not in manifests or snapshot.version == max(manifests):
+            raise error
+        path = self._folders.path(snapshot.generation)
+        with explained(lambda error: unreadable(snapshot, error)):
+            view = view_for(self, path, manifests[snapshot.version])
+            table = open_table(view, self._folders.name(snapshot.generation))
+            self._refuse_foreign(snapshot.generation, table.schema)
+        return table
 
     def writable(self, head: Snapshot) -> LanceTable:
         """Return a handle to write with.

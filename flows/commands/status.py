@@ -12,7 +12,8 @@ from flows.settings.settings import Settings
 from flows.showing.display import emit
 from flows.showing.look import Status, journal_to_read, look
 from flows.showing.next_run import prefect_server, scheduled
-from flows.showing.standing import overview, status_object, status_view
+from flows.showing.standing import overview, status_view
+from flows.showing.standing_object import status_object
 
 _EVERY_SECONDS = 5.0
 

@@ -139,6 +139,13 @@ def _carried(desk: Desk, work: Work, doomed: dict[int, Path], target: int) -> Wo
     return work
 
 
+def _count(desk: Desk, fence: Fence, ready: Snapshot, digest: str) -> None:
+    """Write down how much is left, as a refresh does, once: what answers was refreshed by none."""
+    if desk.journal.last(desk.name, "count", key=digest) is None:
+        left = {"documents": len(desk.index.documents(ready)), "chunks": desk.index.count(ready)}
+        desk.journal.append(desk.name, "count", left, time=desk.now, key=digest, fence=fence)
+
+
 def _publish(
     desk: Desk, fence: Fence, work: Work, doomed: dict[int, Path], ready: Snapshot
 ) -> None:
@@ -148,6 +155,7 @@ def _publish(
     if Snapshot.parse(serving.snapshot).generation in doomed:
         digest = desk.index.content_digest(ready)
         release = replace(release, snapshot=str(ready), content_digest=digest)
+        _count(desk, fence, ready, digest)
     if release == serving:
         return
     count = len(work.subject.now)

@@ -35,7 +35,7 @@ from training.examples.erasure import erase_rows
 _CACHES = ("vectors.db", "surprise.db")
 _MEASURED = ("measured.json", "measured.part")
 _SHARED = ("index", "kb", "mlartifacts")  # folders of `home` with one folder a knowledge base
-_BESIDE = ("-wal", "-shm", "-journal")
+_BESIDE = ("-wal", "-shm", "-journal", "-reserve")
 _EXAMPLES, _MODEL, _CARD = "examples", "model", "card.md"
 
 

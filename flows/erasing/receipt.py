@@ -58,11 +58,18 @@ class Receipt:
 
 def keep_receipt(desk: Desk, receipt: Receipt) -> None:
     """Write a receipt as JSON and as Markdown."""
-    folder = _folder(desk)
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({**receipt.told, "digest": receipt.digest}, indent=2, sort_keys=True)
-    write_whole(folder / f"{receipt.id}.json", text.encode())
-    write_whole(folder / f"{receipt.id}.md", receipt_text(receipt).encode())
+    _folder(desk).mkdir(parents=True, exist_ok=True)
+    for file, text in receipt_files(desk, receipt).items():
+        write_whole(file, text.encode())
+
+
+def receipt_files(desk: Desk, receipt: Receipt) -> dict[Path, str]:
+    """Return what each file of a receipt says."""
+    folder, told = _folder(desk), {**receipt.told, "digest": receipt.digest}
+    return {
+        folder / f"{receipt.id}.json": json.dumps(told, indent=2, sort_keys=True),
+        folder / f"{receipt.id}.md": receipt_text(receipt),
+    }
 
 
 def read_receipt(entry: Entry) -> Receipt:

@@ -1,4 +1,4 @@
-"""What is damaged beside index and models: the journal's chain, databases, pages of checks."""
+"""What is damaged beside index and models: journal, databases, pages of checks, receipts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 from flows.desk import Desk
+from flows.erasing.erasures import ERASURE
+from flows.erasing.receipt import read_receipt, receipt_files
 from flows.examining.verification import Notes
+from flows.journal.redaction import REDACTION
 from training.sums import broken_page, pages_with_sums
 
 _SQLITE = "sqlite:///"
@@ -60,6 +63,28 @@ def look_at_pages(desk: Desk, notes: Notes) -> None:
                 answers="nothing reads it but people; MLflow has a copy with the check's run",
                 cure=f"remove it; a `driftline monitor {desk.name}` that measures writes one",
             )
+
+
+def look_at_receipts(desk: Desk, notes: Notes) -> None:
+    """Note the receipts of erasures that do not say what the journal says.
+
+    A later erasure may have rewritten what an earlier one is remembered by: that one is passed.
+    """
+    rewritten = desk.journal.last(desk.name, REDACTION)
+    for entry in desk.journal.entries(desk.name, ERASURE):
+        if rewritten is not None and rewritten.sequence > entry.sequence:
+            continue
+        receipt = read_receipt(entry)
+        for file, text in receipt_files(desk, receipt).items():
+            notes.checked["receipts"] += 1
+            if not file.is_file() or file.read_bytes() != text.encode():
+                notes.found(
+                    "RECEIPT_CORRUPT",
+                    file,
+                    "it is not what the journal has of this erasure",
+                    answers="the journal, which `driftline audit export` writes out",
+                    cure="remove it, or put it back from a backup",
+                )
 
 
 def sqlite_damage(file: Path) -> str:

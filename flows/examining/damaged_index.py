@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from flows.desk import Desk
 from flows.erasing.erasures import why_gone
+from flows.examining.quarantine import QUARANTINE
 from flows.examining.verification import Depth, Notes
+from flows.journal.journal import Entry
 from flows.maintain import snapshots_kept
 from flows.release import Release
 from flows.steps import OnProgress
@@ -132,6 +134,8 @@ def _look_at_snapshot(
     except (IndexCorruptError, SnapshotMissingError) as error:
         if why_gone(look.desk.journal, look.desk.name, str(snapshot)):
             return 0  # an erasure took it away, and the journal says so
+        if _was_set_aside(look, snapshot):
+            return 0
         wrong, code = [str(error)], error.code
     look.notes.checked["rows"] += rows
     answers = _answers(look.served, serves=serves)
@@ -139,6 +143,18 @@ def _look_at_snapshot(
     for what in wrong:
         look.notes.found(code, snapshot, what, answers=answers, cure=cure)
     return rows
+
+
+def _was_set_aside(look: _Look, snapshot: Snapshot) -> bool:
+    """Return whether the journal knows that a snapshot is gone, and remark that it is."""
+    told = look.desk.journal.last(look.desk.name, QUARANTINE, key=str(snapshot))
+    if snapshot == look.served or told is None or look.health.has_manifest(snapshot):
+        return False
+    look.notes.remarks.append(
+        f"{snapshot} was damaged, and set aside on {told.time:%Y-%m-%d}: its release cannot be "
+        "asked --as-of"
+    )
+    return True
 
 
 def _answers(served: Snapshot, *, serves: bool) -> str:
@@ -168,19 +184,24 @@ def _counted(desk: Desk, snapshot: Snapshot, release: Release | None) -> list[st
     count = desk.index.count(snapshot)
     if release is None:
         return []
-    refresh = desk.journal.last(desk.name, "refresh", key=release.content_digest)
-    told = refresh.payload["chunks"] if refresh else count
+    counted = _entry(desk, release)
+    told = counted.payload["chunks"] if counted else count
     return [] if told == count else [f"it says that it has {count:,} rows, {told:,} were written"]
 
 
 def _rows_to_read(desk: Desk, releases: dict[Snapshot, Release | None]) -> int:
     counts = (
-        refresh.payload["chunks"]
+        counted.payload["chunks"]
         for release in releases.values()
-        if release is not None
-        and (refresh := desk.journal.last(desk.name, "refresh", key=release.content_digest))
+        if release is not None and (counted := _entry(desk, release))
     )
     return sum(counts)
+
+
+def _entry(desk: Desk, release: Release) -> Entry | None:
+    """Return what was written of how much a release holds, by a refresh or by an erasure."""
+    refresh = desk.journal.last(desk.name, "refresh", key=release.content_digest)
+    return refresh or desk.journal.last(desk.name, "count", key=release.content_digest)
 
 
 def _releases_kept(desk: Desk) -> dict[Snapshot, Release | None]:

@@ -25,7 +25,7 @@ def check_base(settings: Settings) -> Observation:
     """Observe whether the base model is there, and is the one that answers."""
     name = settings.model.base
     try:
-        folder = _folder(name)
+        folder = model_folder(name)
         if folder is None:
             return _at_first_use("base model", name)
         digest = _base_digest(folder, settings.cache)
@@ -48,7 +48,7 @@ def check_embedder(settings: Settings) -> Observation:
     if chosen.address is not None:
         return ok("embedder", f"{chosen.model} behind {chosen.address}")
     try:
-        folder = _folder(chosen.model)
+        folder = model_folder(chosen.model)
         if folder is None:
             return _at_first_use("embedder", chosen.model)
         fingerprint = ModelFiles(folder, settings.cache / "embedders").fingerprint
@@ -62,7 +62,7 @@ def check_embedder(settings: Settings) -> Observation:
     return ok("embedder", f"{chosen.model} {fingerprint[:12]}")
 
 
-def _folder(name: str) -> Path | None:
+def model_folder(name: str) -> Path | None:
     """Return where a model is, None if it is a hub's and not on this machine; asks no network."""
     place = locate(name)
     if isinstance(place, Path):
@@ -77,17 +77,23 @@ def _folder(name: str) -> Path | None:
 
 
 def _base_digest(folder: Path, cache: Path) -> str:
-    """Return the digest that a release has of a base model; "" where it is not known yet.
-
-    A model that is packed as GGUF is known by what it was converted to.
-    """
-    packed = sorted(folder.glob("*.gguf"))
-    if packed and not any(folder.glob("*.safetensors")):
-        digest = folder_digest(folder, [packed[0]], remembered_in=cache)
-        folder = cache / "models" / f"{packed[0].stem.lower()}-{digest[:16]}"
+    """Return the digest that a release has of a base model; "" where it is not known yet."""
+    folder = unpacked(folder, cache)
     if not folder.is_dir() or _bytes(folder) > _MOST_HASHED_BYTES:
         return ""
     return folder_digest(folder, remembered_in=cache)
+
+
+def unpacked(folder: Path, cache: Path) -> Path:
+    """Return where the weights of a model are: one that is packed as GGUF is converted once.
+
+    That folder is not there before the first use.
+    """
+    packed = sorted(folder.glob("*.gguf"))
+    if not packed or any(folder.glob("*.safetensors")):
+        return folder
+    digest = folder_digest(folder, [packed[0]], remembered_in=cache)
+    return cache / "models" / f"{packed[0].stem.lower()}-{digest[:16]}"
 
 
 def _serving(settings: Settings) -> dict[str, Release]:

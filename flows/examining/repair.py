@@ -6,16 +6,16 @@ is found again, and what was put right is whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.desk import Desk
 from flows.erasing.erasures import taint_of
 from flows.errors import NothingWholeError
-from flows.examining.damaged_index import health_of, snapshot_damage
+from flows.examining.damaged_index import health_of
 from flows.examining.damaged_models import model_damage
+from flows.examining.going_back import REPAIR, damage_of, go_back
+from flows.failpoints import reach
 from flows.journal import lease
 from flows.journal.journal import Fence, Line
 from flows.promote import PATIENCE_SECONDS
@@ -23,13 +23,12 @@ from flows.promoting.champion import answering_with, move_alias
 from flows.promoting.promotions import Attempt, Outcome
 from flows.release import Published, Release
 from flows.steps import Perform
-from retrieval.errors import IndexCorruptError, SnapshotMissingError
+from flows.telling import entries as telling
 from retrieval.records import Snapshot
 
 if TYPE_CHECKING:
     from retrieval.index_health import IndexHealth
 
-REPAIR = "repair"
 _ACTOR = "driftline verify --repair"
 
 
@@ -54,6 +53,7 @@ class _Part:
     said: tuple[str, ...] = ()
     anew: bool = False
     aside: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
 
 
 def repair(desk: Desk, perform: Perform, *, anew: bool = False) -> Repaired:
@@ -67,43 +67,51 @@ def repair(desk: Desk, perform: Perform, *, anew: bool = False) -> Repaired:
         index = perform("Looking for a whole snapshot", lambda _: _index(desk, serving, anew=anew))
         model = perform("Looking for a whole model", lambda _: _model(desk, index.release))
         said = (*index.said, *model.said)
-        published = _publish(desk, fence, serving, model.release, said)
+        whole = replace(model, said=said, lines=index.lines)
+        published = _publish(desk, fence, serving, whole)
         done = Repaired(said, published, index.anew, index.aside)
         if said and published is None:
             line = _line(done)
             desk.journal.append(desk.name, line.kind, line.payload, time=desk.now, fence=fence)
-        if published is not None and model.release.model_version != serving.model_version:
-            pointed = desk.registry.pointed(desk.model_name, "champion")
-            move_alias(desk, model.release.model_version, expected=pointed)
-    if published is not None:
-        perform("Recording in MLflow", lambda _: desk.tracker.record_promotion(published))
+            reach("repair.recorded")
+        if published is not None:
+            _follow(desk, perform, serving, published)
     return done
+
+
+def _follow(desk: Desk, perform: Perform, before: Release, published: Published) -> None:
+    """Bring MLflow in line with what was published: the alias, and a run that says so."""
+    reach("repair.published")
+    version = published.release.model_version
+    if version != before.model_version:
+        move_alias(desk, version, expected=desk.registry.pointed(desk.model_name, "champion"))
+    reach("repair.moved")
+    perform("Recording in MLflow", lambda _: desk.tracker.record_promotion(published), retries=2)
+    reach("repair.tracked")
 
 
 def _index(desk: Desk, serving: Release, *, anew: bool) -> _Part:
     health = health_of(desk)
-    damage = _damage(health, serving)
+    damage = damage_of(health, serving)
     served = Snapshot.parse(serving.snapshot)
-    if anew or not damage:
-        if not anew:
-            return _Part(serving)
-        health.condemn(served.generation, "asked for by hand")
-        return _Part(serving, (_anew(desk, f"{served} was given up by hand"),), anew=True)
-    aside = health.uncover(served.generation)
-    for candidate in _earlier(desk, serving):
-        if not _damage(health, candidate):
-            snapshot, more = health.go_back(Snapshot.parse(candidate.snapshot))
-            names = ("snapshot", "content_digest", "embedder")
-            taken = {name: getattr(candidate, name) for name in names} | {"snapshot": str(snapshot)}
-            said = f"{served} is damaged ({damage}): what {candidate.snapshot} says answers again"
-            return _Part(replace(serving, **taken), (said,), aside=_names((*aside, *more)))
-    health.condemn(served.generation, damage)
-    why = _anew(desk, f"{served} is damaged ({damage})")
-    return _Part(serving, (why,), anew=True, aside=_names(aside))
+    if anew:
+        return _give_up(desk, health, serving, f"{served} was given up by hand")
+    if not damage:
+        return _Part(serving)
+    if back := go_back(desk, health, serving, damage):
+        names = tuple(path.name for path in back.aside)
+        return _Part(back.release, (back.said,), aside=names, lines=back.lines)
+    # What can be read below it gives its vectors to the new table.
+    aside = tuple(path.name for path in health.uncover(served.generation))
+    return _give_up(desk, health, serving, f"{served} is damaged ({damage})", aside)
 
 
-def _names(files: Iterable[Path]) -> tuple[str, ...]:
-    return tuple(file.name for file in files)
+def _give_up(
+    desk: Desk, health: IndexHealth, serving: Release, why: str, aside: tuple[str, ...] = ()
+) -> _Part:
+    health.condemn(Snapshot.parse(serving.snapshot).generation, why)
+    reach("repair.condemned")
+    return _Part(serving, (_anew(desk, why),), anew=True, aside=aside)
 
 
 def _anew(desk: Desk, why: str) -> str:
@@ -111,26 +119,6 @@ def _anew(desk: Desk, why: str) -> str:
         f"{why}, and goes on answering as far as it can be read. `driftline refresh {desk.name}` "
         "makes the index anew from the documents, with the vectors that are whole"
     )
-
-
-def _damage(health: IndexHealth, release: Release) -> str:
-    """Return what is wrong with a release's snapshot, "" if it is whole."""
-    try:
-        wrong, _ = snapshot_damage(health, Snapshot.parse(release.snapshot), release)
-    except (IndexCorruptError, SnapshotMissingError) as error:
-        return f"{error.code}: it cannot be read"
-    more = f", and {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
-    return f"{wrong[0]}{more}" if wrong else ""
-
-
-def _earlier(desk: Desk, serving: Release) -> Iterator[Release]:
-    """Yield what answered before by the same embedder, the newest first, each snapshot once."""
-    seen = {serving.snapshot}
-    for published in reversed(desk.journal.history(desk.name)):
-        release = published.release
-        if release.snapshot not in seen and release.embedder == serving.embedder:
-            seen.add(release.snapshot)
-            yield release
 
 
 def _model(desk: Desk, release: Release) -> _Part:
@@ -165,13 +153,12 @@ def _model_wrong(desk: Desk, release: Release) -> str:
     return next((what for _, what in model_damage(desk, release)), "")
 
 
-def _publish(
-    desk: Desk, fence: Fence, serving: Release, repaired: Release, said: tuple[str, ...]
-) -> Published | None:
-    """Publish what is whole, with a line on the model that was left, in one transaction."""
+def _publish(desk: Desk, fence: Fence, serving: Release, whole: _Part) -> Published | None:
+    """Publish what is whole, with lines on the parts that were left, in one transaction."""
+    repaired = whole.release
     if repaired == serving:
         return None
-    why, before, after = "; ".join(said), serving.model_version, repaired.model_version
+    why, before, after = "; ".join(whole.said), serving.model_version, repaired.model_version
     attempt = Attempt(desk.now, _ACTOR, Outcome.WITHDRAWN, before, after, why, repaired.id)
     return desk.journal.publish(
         repaired,
@@ -180,7 +167,8 @@ def _publish(
         time=desk.now,
         fence=fence,
         expected_version=before,
-        beside=[attempt.line] if before != after else [],
+        beside=[*whole.lines, *([attempt.line] if before != after else [])],
+        errands=telling.of_repair(desk, repaired, why),
     )
 
 

@@ -8,6 +8,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from flows.errors import FlowError
@@ -19,6 +20,7 @@ from flows.settings.settings import Settings
 
 _PATIENCE_SECONDS = 2.0
 _SQLITE = "sqlite:///"
+_LARGEST_SKEW_SECONDS = 2.0  # as for the times of files
 
 
 def check_journal(settings: Settings) -> Observation:
@@ -31,6 +33,38 @@ def check_journal(settings: Settings) -> Observation:
     except FlowError as error:
         return failed("journal", f"{error.code}: {error}", "see docs/errors.md for this code")
     return ok("journal", f"it opens; {len(names)} of {len(settings.kb)} have a release")
+
+
+def check_database_clock(
+    settings: Settings, skew: Callable[[Journal], float | None] | None = None
+) -> Observation:
+    """Observe whether the machine of the journal's database has this machine's time."""
+    name = "database clock"
+    if not_yet := _not_yet(settings.journal_url):
+        return ok(name, not_yet)
+    try:
+        with open_journal(settings.journal_url) as journal:
+            found = (skew or clock_skew)(journal)
+    except FlowError as error:
+        return failed(name, f"{error.code}: {error}", "see journal")
+    if found is None:
+        return ok(name, "it is this machine's: the journal is a file")
+    said = f"the database is {found:+.1f} s off this machine"
+    if abs(found) > _LARGEST_SKEW_SECONDS:
+        return warning(
+            name, said, "have both follow NTP; entries of two machines seem out of order"
+        )
+    return ok(name, said)
+
+
+def clock_skew(journal: Journal) -> float | None:
+    """Return by how many seconds a database's clock is ahead of ours, None if it is the same one.
+
+    Its answer is taken to be of the middle of the time that asking took.
+    """
+    began = time.time()
+    there = journal.clock()
+    return None if there is None else there - (began + time.time()) / 2
 
 
 def check_leases(settings: Settings, now: float | None = None) -> Observation:

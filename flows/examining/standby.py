@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from flows.desk import Desk
 from flows.erasing.erasures import taint_of
+from flows.examining.damaged_index import health_of
 from flows.release import Published, Release
 from retrieval.errors import IndexCorruptError, SnapshotMissingError
 from retrieval.records import Snapshot
@@ -20,8 +21,17 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
+def is_set_aside(desk: Desk, published: Published) -> bool:
+    """True if a repair that has nothing answer in its place yet set a release's snapshot aside."""
+    snapshot = Snapshot.parse(published.release.snapshot)
+    return health_of(desk).file_set_aside(snapshot) is not None
+
+
 def standing_in(
-    desk: Desk, published: Published, read: Callable[[Snapshot], T], error: IndexCorruptError
+    desk: Desk,
+    published: Published,
+    read: Callable[[Snapshot], T],
+    error: IndexCorruptError | SnapshotMissingError,
 ) -> tuple[Published, T]:
     """Return the newest earlier release that can be read instead, with what was read of it.
 

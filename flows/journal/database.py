@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from flows.errors import JournalCorruptError, JournalUnavailableError, SettingsError
 from flows.failpoints import reach
 from flows.journal import copy as journal_copy
+from flows.journal.reserve import Reserve
 
 # A writer that waits longer than this for another says so (FAULTS: SQLite locked, 20 s).
 BUSY_SECONDS = 20
@@ -78,6 +79,8 @@ class Database:
         """
         if self._unwritable is not None:
             raise JournalUnavailableError(self._unwritable)
+        if self.file is not None:
+            Reserve.beside(self.file).draw()
         with self._told(), self._engine.connect() as connection, connection.begin():
             _lock(connection)
             yield connection

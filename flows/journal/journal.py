@@ -25,6 +25,7 @@ from flows.journal.head import Head, note_head, read_head
 from flows.journal.leases import Fence, LeaseRow
 from flows.journal.outbox import DueErrand, Errand
 from flows.journal.redaction import REDACTION, Rewrite, rewrite_payloads
+from flows.journal.reserve import Reserve
 from flows.release import Published, Release
 
 __all__ = ["DueErrand", "Entry", "Errand", "Fence", "Journal", "LeaseRow", "Line", "open_journal"]
@@ -153,6 +154,17 @@ class Journal:
         with self._database.reading() as connection:
             return int(connection.scalar(matching) or 0)
 
+    def clock(self) -> float | None:
+        """Return what time it is where the database runs, as seconds since 1970.
+
+        None for SQLite, which has no clock but this machine's.
+        """
+        if self._database.file is not None:
+            return None
+        now = sa.select(sa.extract("epoch", sa.func.clock_timestamp()))
+        with self._database.reading() as connection:
+            return float(connection.scalar(now) or 0.0)
+
     def redact(
         self, kb: str, rewrite: Rewrite, *, actor: str, why: str, time: datetime, fence: Fence
     ) -> int:
@@ -240,6 +252,11 @@ class Journal:
         """Give a lease back; the epoch stays, so that an old fence never becomes valid again."""
         with self._database.writing() as connection:
             leases.free(connection, fence)
+
+    def set_room_aside(self) -> bool:
+        """Keep room on the disk for a journal that is a file; return whether all of it is kept."""
+        file = self._database.file
+        return file is None or self._database.is_copy or Reserve.beside(file).set_aside()
 
     @contextmanager
     def _appending(self, fence: Fence | None) -> Iterator[sa.Connection]:

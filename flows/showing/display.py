@@ -11,6 +11,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from flows.patience import patiently
 from flows.steps import OnProgress
 
 T = TypeVar("T")
@@ -26,16 +27,22 @@ class Display:
         self.console = console or Console(stderr=True, highlight=False)
 
     def __call__(self, title: str, work: Callable[[OnProgress], T], *, retries: int = 0) -> T:
-        """Do the work under that title; on a plain run the cure for a failure is to run again."""
-        del retries
+        """Do the work under that title; where it touches the world, again if what failed passes."""
+        show = self._animated if self.console.is_terminal else self._plain
         started = time.monotonic()
-        result = (
-            self._animated(title, work) if self.console.is_terminal else self._plain(title, work)
-        )
+        if retries:
+            result = patiently(
+                lambda: show(title, work), on_retry=lambda why: self._tell(title, why)
+            )
+        else:
+            result = show(title, work)
         seconds = time.monotonic() - started
         if seconds >= _WORTH_TELLING_SECONDS:
             self.console.print(f"  {title}: {seconds:.0f} s", markup=False)
         return result
+
+    def _tell(self, title: str, why: str) -> None:
+        self.console.print(f"  {title}: {why}; trying again", markup=False)
 
     def _animated(self, title: str, work: Callable[[OnProgress], T]) -> T:
         columns = (

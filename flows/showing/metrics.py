@@ -19,6 +19,7 @@ from flows.errors import PortTakenError
 from flows.journal.journal import Journal
 from flows.promoting.promotions import PROMOTION, Outcome
 from flows.showing.look import Status
+from flows.showing.status import Held
 from monitors.records import Action
 
 HOST = "127.0.0.1"
@@ -225,8 +226,8 @@ def _labelled(measured: Sequence[Measured]) -> Iterator[Metric]:
         status, kb = each.status, each.status.standing.kb
         for errands in status.outbox:
             outbox.add_metric([kb, errands.kind], errands.waiting)
-        held.add_metric([kb, "writer"], status.standing.writing is not None)
-        held.add_metric([kb, "training"], status.standing.training is not None)
+        held.add_metric([kb, "writer"], _surely_held(status.standing.writing))
+        held.add_metric([kb, "training"], _surely_held(status.standing.training))
         disk.add_metric([kb, "index"], status.disk.index_bytes)
         disk.add_metric([kb, "adapters"], status.disk.adapters_bytes)
         disk.add_metric([kb, "mlflow"], status.disk.mlflow_bytes)
@@ -253,3 +254,7 @@ def _counted(measured: Sequence[Measured]) -> Iterator[Metric]:
             promotions.add_metric([kb, outcome.value], totals.promotions[outcome.value])
         retrainings.add_metric([kb], totals.retrainings)
     yield from (decisions, guards, retrainings, promotions)
+
+
+def _surely_held(held: Held | None) -> bool:
+    return held is not None and held.certain

@@ -1,25 +1,22 @@
-"""How a knowledge base stands, as scripts read it (one object) and as people read it."""
+"""How a knowledge base stands, as people read it; scripts read `flows.showing.standing_object`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from textwrap import shorten
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from flows.showing.look import Status
-from flows.showing.results import instant
-from flows.showing.status import Decided, Level, Staleness, Standing
+from flows.showing.look import Errands, Status
+from flows.showing.status import Decided, Held, Level, Staleness, Standing
 from monitors.wording import percent, printable
 
 _STYLES = {Level.FRESH: "green", Level.WATCH: "yellow", Level.RETRAIN: "red"}
 _LONGEST = 160
-# Events are for automations of a Prefect server; without one they wait a week, and nobody minds.
+# Events are for automations of a Prefect server; without one nobody tries, and nobody minds.
 EVENT = "event"
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _SAID = {
@@ -27,52 +24,6 @@ _SAID = {
     Level.WATCH: "people are told",
     Level.RETRAIN: "a retraining is due",
 }
-
-
-def status_object(status: Status) -> dict[str, Any]:
-    """Return how a knowledge base stands; shares 0..1, times UTC, null where nothing is known."""
-    stands, last = status.standing, status.standing.last
-    release = stands.published.release if stands.published else None
-    known = last.staleness if last else None
-    stopped, waiting, freeze, taint = (
-        stands.stopped,
-        stands.waiting,
-        stands.frozen,
-        stands.tainted,
-    )
-    return {
-        "release": release.id if release else None,
-        "snapshot": release.snapshot if release else None,
-        "model_version": release.model_version if release else None,
-        "since": _instant(stands.since),
-        "documents": stands.documents,
-        "chunks": stands.chunks,
-        "snapshot_taken": _instant(stands.taken),
-        "snapshot_age_seconds": _age(status.now, stands.taken),
-        "sources_read": _instant(stands.read),
-        "old_text": [asdict(each) for each in stands.old_text],
-        "last_check": _instant(last.time if last else None),
-        "staleness": known.share if known else None,
-        "staleness_low": known.low if known else None,
-        "staleness_high": known.high if known else None,
-        "watch_level": stands.watch_level,
-        "retrain_level": stands.retrain_level,
-        "level": stands.level.value,
-        "decision": last.action.value if last else None,
-        "reason": last.reason if last else None,
-        "decisions": [_decision_object(each) for each in stands.decisions],
-        "next_run": _instant(status.next_run.time),
-        "next_run_from": status.next_run.source or None,
-        "next_run_note": status.next_run.note or None,
-        "training": _plain(stands.training),
-        "writing": _plain(stands.writing),
-        "waiting": _plain(waiting),
-        "guard": _plain(stopped),
-        "frozen": freeze.why if freeze else None,
-        "tainted": _plain(taint),
-        "outbox": [_plain(each) for each in status.outbox],
-        "disk": {**asdict(status.disk), "snapshots": stands.snapshots},
-    }
 
 
 def status_view(status: Status) -> RenderableType:
@@ -127,8 +78,7 @@ def _troubles(status: Status) -> Iterator[tuple[str, Text]]:
     stands = status.standing
     for name, held in (("training", stands.training), ("writing", stands.writing)):
         if held is not None:
-            told = f"process {held.process} on {printable(held.host)}, begun "
-            yield name, Text(told + _ago(status.now, held.since))
+            yield name, Text(_holder(held, status.now), "" if held.certain else "yellow")
     if waiting := stands.waiting:
         told = f"{waiting.what} ({_ago(status.now, waiting.since)}): `{waiting.command}`"
         yield "waits", Text(told, "yellow")
@@ -143,10 +93,10 @@ def _troubles(status: Status) -> Iterator[tuple[str, Text]]:
         told = f"version {taint.version} was trained on what was erased by {taint.actor}, "
         told += f"{_ago(status.now, taint.time)}. `driftline retrain {stands.kb}` makes one without"
         yield "tainted", Text(printable(told), "red")
-    for errands in status.outbox:
+    for errands in filter(_concerns, status.outbox):
         told = f"{errands.waiting:,} of kind {errands.kind} waiting, the oldest "
         told += _ago(status.now, errands.oldest) + (f": {errands.why}" if errands.why else "")
-        yield "outbox", Text(printable(told), "" if errands.kind == EVENT else "yellow")
+        yield "outbox", Text(printable(told), "yellow")
 
 
 def _needs(status: Status) -> list[str]:
@@ -158,9 +108,22 @@ def _needs(status: Status) -> list[str]:
         "tainted": stands.tainted is not None,
         "approval": stands.waiting is not None,
         "old text": bool(stands.old_text),
-        "outbox": any(errands.kind != EVENT for errands in status.outbox),
+        "outbox": any(map(_concerns, status.outbox)),
     }
     return [word for word, true in found.items() if true]
+
+
+def _concerns(errands: Errands) -> bool:
+    """Return whether what waits is for a person to see: events are once a server refused them."""
+    return errands.kind != EVENT or bool(errands.why)
+
+
+def _holder(held: Held, now: datetime) -> str:
+    told = f"process {held.process} on {printable(held.host)}, begun {_ago(now, held.since)}"
+    if held.certain:
+        return told
+    heard = f"heard {_ago(now, held.heard)}" if held.heard <= now else "heard in the future"
+    return f"{told}, {heard} by this clock: dead, or a clock is wrong; the next run finds out"
 
 
 def _answers(status: Status) -> str:
@@ -216,17 +179,6 @@ def _decisions_table(decisions: Sequence[Decided]) -> Table:
     return table
 
 
-def _decision_object(each: Decided) -> dict[str, Any]:
-    return {
-        "time": instant(each.time),
-        "number": each.number,
-        "action": each.action.value,
-        "staleness": each.staleness.share if each.staleness else None,
-        "reason": each.reason,
-        "mlflow_run": each.run_id,
-    }
-
-
 def _staleness(known: Staleness | None) -> str:
     """Return a staleness with its interval.
 
@@ -278,21 +230,3 @@ def _span(seconds: float) -> str:
 
 def _moment(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC" if time else "never"
-
-
-def _instant(time: datetime | None) -> str | None:
-    return instant(time) if time else None
-
-
-def _age(now: datetime, then: datetime | None) -> float | None:
-    return (now - then).total_seconds() if then else None
-
-
-def _plain(record: Any) -> dict[str, Any] | None:
-    """Return a record's fields, its times as scripts read them."""
-    if record is None:
-        return None
-    return {
-        name: instant(value) if isinstance(value, datetime) else value
-        for name, value in asdict(record).items()
-    }

@@ -5,7 +5,7 @@ What stands elsewhere (the next run, the disk) is asked in files of their own an
 
 from __future__ import annotations
 
-import json
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from flows.erasing.erasures import Taint, taint_of
 from flows.journal import lease
+from flows.journal.holders import read_holder
 from flows.journal.journal import Entry, Journal
 from flows.promoting.promotions import Freeze, frozen, withdrawn
 from flows.release import Published
@@ -74,11 +75,17 @@ class OldText:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lease that somebody holds: which process, on which host, and since when it runs."""
+    """A lease that somebody holds: which process, on which host, and since when it runs.
+
+    Not `certain` where it runs on another host and was `heard` too long ago, or in the future, by
+    this host's clock: it may be dead, or one of the two clocks is wrong. The next run finds out.
+    """
 
     since: datetime
     host: str
     process: int
+    heard: datetime
+    certain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +162,16 @@ def standing(
     history = journal.history(kb)
     published = history[-1] if history else None
     digest = published.release.content_digest if published else None
-    counted = journal.last(kb, "refresh", key=digest) or journal.last(kb, "refresh")
+    refreshed = journal.last(kb, "refresh")
+    kinds = ("refresh", "count")
+    counted = next(filter(None, (journal.last(kb, each, key=digest) for each in kinds)), refreshed)
     checks = tuple(map(decided, journal.entries(kb, "check", newest=DECISIONS)))
     return Standing(
         kb=kb,
         published=published,
         since=_since(history),
         taken=_taken(history),
-        read=_read(counted, checks),
+        read=_read(refreshed, checks),
         documents=counted.payload["documents"] if counted else 0,
         chunks=counted.payload["chunks"] if counted else 0,
         old_text=_old_text(journal, kb),
@@ -244,13 +253,17 @@ def _stopped(journal: Journal, kb: str) -> Stopped | None:
 
 
 def _held(journal: Journal, name: str, now: datetime) -> Held | None:
-    """Return who holds a lease; one that was not renewed in time is nobody's."""
+    """Return who holds a lease, as the lease's own rules see it: a clock that was set is not asked.
+
+    On this host the process and the seconds since the boot say it, and no clock on a wall.
+    """
     row = journal.lease(name)
-    if row is None or not row.holder or now.timestamp() - row.renewed >= lease.TTL_SECONDS:
+    life = lease.life_of(row, wall=now.timestamp(), ticks=time.monotonic())
+    holder = read_holder(row.holder) if row is not None else None
+    if row is None or holder is None or life is lease.Life.NOBODY:
         return None
-    holder = json.loads(row.holder)
-    since = datetime.fromtimestamp(holder["started"], UTC)
-    return Held(since, str(holder["host"]), int(holder["pid"]))
+    since, heard = (datetime.fromtimestamp(at, UTC) for at in (holder.started, row.renewed))
+    return Held(since, holder.host, holder.pid, heard, certain=life is lease.Life.HELD)
 
 
 def _waiting(

@@ -21,6 +21,7 @@ from flows.settings.settings import Settings
 from flows.settings.training import PromotionMode
 from flows.telling import notices
 from flows.telling.events import (
+    AnswersTaken,
     DriftExceeded,
     Event,
     GuardBlocked,
@@ -30,6 +31,7 @@ from flows.telling.events import (
     stable_id,
 )
 from flows.telling.notices import Notice, NoticeKind
+from monitors.decision import reasons
 from monitors.records import Action
 from retrieval.errors import GuardError, SourceUnreachableError
 
@@ -72,6 +74,23 @@ def request_key(desk: Desk, release: Release) -> str:
 
 def of_check(desk: Desk, check: Check, run_id: str, request: Request | None) -> tuple[Errand, ...]:
     """Return what a check tells and asks for; the same finding again tells nothing new."""
+    return (*_of_drift(desk, check, run_id, request), *_of_takeovers(desk, check, run_id))
+
+
+def _of_takeovers(desk: Desk, check: Check, run_id: str) -> tuple[Errand, ...]:
+    if not check.takeovers:
+        return ()
+    release, said = check.refresh.published.release, reasons.takeovers(check.takeovers)
+    uris = tuple(takeover.uri for takeover in check.takeovers)
+    about = f"{release.id}|{'|'.join(uris)}"
+    payload = AnswersTaken(desk.name, check.number, release.id, uris, said)
+    sentence = notices.takeover_sentence(desk.name, said)
+    link = f"{mlflow_address(desk.settings)}/{desk.tracker.page_of(run_id)}"
+    told = _notices(desk, NoticeKind.TAKEOVER, sentence, about, link)
+    return (_event(desk, payload, about), *told)
+
+
+def _of_drift(desk: Desk, check: Check, run_id: str, request: Request | None) -> tuple[Errand, ...]:
     report, decision = check.report, check.decision
     if decision.action not in {Action.WATCH, Action.RETRAIN}:
         return ()
@@ -143,6 +162,21 @@ def of_rollback(desk: Desk, release: Release, done: Attempt, *, frozen: bool) ->
     about, page = f"{release.id}|{desk.now.isoformat()}", _version_page(desk, release.model_version)
     told = _notices(desk, NoticeKind.ROLLBACK, sentence, about, page)
     return (*of_release(desk, release, "rollback", done.why), *told)
+
+
+def of_repair(desk: Desk, release: Release, reason: str) -> tuple[Errand, ...]:
+    """Return what is told where damage had what is whole answer, by hand or by itself."""
+    sentence = notices.rollback_sentence(
+        desk.name,
+        release.id,
+        release.model_version,
+        actor="a repair",
+        reason=reason,
+        frozen=False,
+    )
+    about = f"{release.id}|{desk.now.isoformat()}"
+    told = _notices(desk, NoticeKind.ROLLBACK, sentence, about)
+    return (*of_release(desk, release, "repair", reason), *told)
 
 
 def of_block(desk: Desk, code: str, reason: str) -> tuple[Errand, ...]:

@@ -83,7 +83,20 @@ class GuardBlocked:
     reason: str
 
 
-Payload: TypeAlias = DriftExceeded | ReleasePublished | ModelPromoted | GuardBlocked
+@dataclass(frozen=True, slots=True)
+class AnswersTaken:
+    """Documents that came in take the answers of unchanged ones, without holding them."""
+
+    NAME: ClassVar[str] = "driftline.answers.taken"
+
+    kb: str
+    check: int
+    release: str
+    documents: tuple[str, ...]
+    reason: str
+
+
+Payload: TypeAlias = DriftExceeded | ReleasePublished | ModelPromoted | GuardBlocked | AnswersTaken
 
 
 @dataclass(frozen=True, slots=True)

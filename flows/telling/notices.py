@@ -45,6 +45,7 @@ class NoticeKind(StrEnum):
     ROLLBACK = "rollback"
     FROZEN = "frozen"
     FAILED = "failed"
+    TAKEOVER = "takeover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,15 @@ def check_sentence(kb: str, action: str, reason: str) -> str:
     """
     begun = "is drifting" if action == "watch" else "has drifted so far that it needs a retraining"
     return f"{kb} {begun}: {_ended(reason)}"
+
+
+def takeover_sentence(kb: str, reason: str) -> str:
+    """Say which documents take the answers of others.
+
+    >>> takeover_sentence("docs", "b.md took answers")
+    'docs answers, and b.md took answers. Look at it before you train on it.'
+    """
+    return f"{kb} answers, and {_ended(reason)} Look at it before you train on it."
 
 
 def blocked_sentence(kb: str, code: str, reason: str) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from flows.records import Check, RefreshOutcome
+from flows.release import Published
 from monitors.decision.reasons import figure
 from monitors.records import Decision, DriftReport, Signal, Triage
 from monitors.wording import percent, printable
@@ -130,6 +131,15 @@ def _staleness(report: DriftReport) -> str:
 def refresh_card(outcome: RefreshOutcome) -> str:
     """Return the description of a refresh that published a release."""
     return "\n\n".join([f"## {escape(outcome.published.reason)}", _refresh(outcome)])
+
+
+def late_release_card(published: Published) -> str:
+    """Return the description of a release whose run is written by a later one."""
+    release = published.release
+    return (
+        f"## {escape(published.reason)}\n\nRelease `{release.id}`, snapshot `{release.snapshot}`. "
+        "The process that published it died before it wrote this run; a later one did."
+    )
 
 
 def _signals(report: DriftReport) -> str:

@@ -6,8 +6,9 @@ side by side: what moved, what was decided, what it cost, did it help?
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from flows.records import Check, RefreshOutcome, Weighed
 from flows.release import Published
@@ -26,6 +27,27 @@ _DIGITS = 4
 _LEVELS = {"none": 0, "watch": 1, "retrain": 2, "blocked": -1}
 # What a person asks of a challenger first; the other measures are in the weighing's table.
 _HELPED = ("f1", "new", "learning")
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the journal keeps of a refresh, for a run that is written after its process died."""
+
+    documents: int
+    chunks: int
+    embedded: int
+    reused: int
+    added: int
+    edited: int
+    removed: int
+    refused: int
+
+    @classmethod
+    def read(cls, payload: Mapping[str, Any]) -> Self:
+        """Return what a `refresh` entry of the journal counts."""
+        told = {name: payload[name] for name in ("documents", "chunks", "embedded", "reused")}
+        listed = ("added", "edited", "removed", "refused")
+        return cls(**told, **{name: len(payload[name]) for name in listed})
 
 
 def check_answers(check: Check) -> dict[str, str]:
@@ -54,6 +76,17 @@ def release_answers(outcome: RefreshOutcome) -> dict[str, str]:
         MOVED: published.reason,
         DECIDED: f"{published.kind}: release {published.release.id} answers",
         COST: _refresh_cost(outcome),
+        HELPED: "",
+    }
+
+
+def late_release_answers(published: Published, counted: Counted | None) -> dict[str, str]:
+    """Return the answers of a release whose run is written by a later one."""
+    cost = "not known" if counted is None else f"{counted.embedded:,} chunks embedded"
+    return {
+        MOVED: published.reason,
+        DECIDED: f"{published.kind}: release {published.release.id} answers",
+        COST: cost,
         HELPED: "",
     }
 
@@ -134,6 +167,16 @@ def refresh_figures(outcome: RefreshOutcome) -> dict[str, float]:
         "refresh/embedded": done.embedded,
         "refresh/reused": done.reused,
         "refresh/seconds": done.seconds,
+    }
+
+
+def counted_figures(counted: Counted | None) -> dict[str, float]:
+    """Return the metrics of a refresh that the journal knows: all but its seconds."""
+    if counted is None:
+        return {}
+    return {
+        f"{'index' if name in {'documents', 'chunks'} else 'refresh'}/{name}": float(count)
+        for name, count in asdict(counted).items()
     }
 
 

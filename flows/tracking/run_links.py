@@ -7,9 +7,12 @@ link of a description is made from the run's tags, so it can be made anew at any
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 
 ROLE = "driftline.role"
+# Which process writes a run, as a lease names its holder; and why a run was ended by another.
+PROCESS, ENDED = "driftline.process", "driftline.ended"
 ROLES = ("check", "release", "training", "promotion", "model", "timeline", "superseded")
 _WORDS = {
     "driftline.check_run": "the check",
@@ -21,6 +24,15 @@ _VERSION, _KB = "driftline.version", "driftline.kb"
 _HEADING = "\n\n---\nSee also: "
 # MLflow 3 opens on its page for generative AI unless told otherwise.
 KIND = "workflowType=machine_learning"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that says it is running; `process` is who writes it, "" before Driftline noted that."""
+
+    id: str
+    role: str
+    process: str
 
 
 def tag_of(role: str) -> str:

@@ -7,8 +7,9 @@ that drift over time is a line.
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -16,21 +17,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.failpoints import reach
+from flows.journal.holders import myself, write_holder
+from flows.reaching import require_tracking
 from flows.records import Check, RefreshOutcome
 from flows.release import Published
 from flows.tracking import cards
+from flows.tracking.known_runs import PARENT, KnownRuns
 from flows.tracking.model_cards import promotion_card
 from flows.tracking.run_figures import (
+    Counted,
     blocked_answers,
     check_answers,
     check_figures,
     check_parameters,
     check_tables,
+    counted_figures,
+    late_release_answers,
     promotion_answers,
     refresh_figures,
     release_answers,
 )
-from flows.tracking.run_links import ROLE, linked, run_page, tag_of
+from flows.tracking.run_links import PROCESS, ROLE, run_page, tag_of
 from flows.tracking.run_views import SHARED, VIEWS, experiment_note
 from flows.tracking.training_runs import TrainingRun
 
@@ -38,8 +45,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _NOTE = "mlflow.note.content"
-_PARENT = "mlflow.parentRunId"
-_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+_MODEL = "model"  # where the registry puts one among a run's artifacts
 
 
 class Tracker:
@@ -54,6 +60,7 @@ class Tracker:
         os.environ.setdefault("DO_NOT_TRACK", "true")
         from mlflow import MlflowClient
 
+        require_tracking(self._uri)
         return MlflowClient(self._uri, self._uri)
 
     @cached_property
@@ -67,6 +74,11 @@ class Tracker:
         local = self._uri.startswith("sqlite")
         location = (self._home / "mlartifacts" / self._kb).as_uri() if local else None
         return str(self._client.create_experiment(name, artifact_location=location))
+
+    @cached_property
+    def known(self) -> KnownRuns:
+        """The runs that are there."""
+        return KnownRuns(self._client, self._experiment)
 
     def _describe(self, timeline: str) -> None:
         """Say on the experiment how to read it, and write the views there that it links to."""
@@ -83,9 +95,9 @@ class Tracker:
         An earlier run of this number was killed before the journal knew of it, and gives way.
         """
         release, number = check.refresh.published.release, check.number
-        killed = self._found("check", "driftline.number", str(number))
+        killed = self.known.found("check", "driftline.number", str(number))
         for run in killed:
-            self._supersede(run)
+            self.known.supersede(run)
         published = self._release_run(check.refresh)
         title = f"{cards.check_title(check)}, {now:%Y-%m-%d %H:%M}"
         tags = {
@@ -106,7 +118,7 @@ class Tracker:
                 self._log_table(run_id, name, rows)
             if check.page is not None:
                 self._client.log_artifact(run_id, str(check.page), "report")
-            self._relate(run_id, published, instead_of=[run.info.run_id for run in killed])
+            self.known.relate(run_id, published, instead_of=[run.info.run_id for run in killed])
         reach("tracking.timeline")
         timeline = self._timeline(now)
         self._log(timeline, figures, now, step=number)
@@ -133,11 +145,7 @@ class Tracker:
         """Write one run for a release that a refresh published; return the run's id."""
         published = outcome.published
         tags = {
-            "driftline.publication": str(published.sequence),
-            "driftline.release": published.release.id,
-            "driftline.snapshot": published.release.snapshot,
-            "driftline.champion": str(published.release.model_version),
-            "driftline.reason": published.reason,
+            **_of_release(published),
             **release_answers(outcome),
             _NOTE: cards.refresh_card(outcome),
         }
@@ -146,12 +154,27 @@ class Tracker:
             self._log(run_id, refresh_figures(outcome), published.time)
         return run_id
 
+    def record_release(self, published: Published, counted: Counted | None) -> str:
+        """Write one run for a release whose own process died first; return the run's id."""
+        tags = {
+            **_of_release(published),
+            **late_release_answers(published, counted),
+            _NOTE: cards.late_release_card(published),
+        }
+        self.known.make_way("release", published)
+        title = f"release: {published.reason}, {published.time:%Y-%m-%d %H:%M}"
+        with self._run(title, "release", published.time, tags) as run_id:
+            self._log(run_id, counted_figures(counted), published.time)
+        return run_id
+
     def record_promotion(self, published: Published) -> None:
         """Write one run for a promotion, linked to the training of the version that answers."""
         release, time = published.release, published.time
-        training = self._training_of(release.model_name, release.model_version)
-        trained = self._tags(training) or {}
-        nested = {_PARENT: training} if trained.get(ROLE) == "training" else {}
+        if self.known.make_way("promotion", published):
+            return
+        training = self.known.training_of(release.model_name, release.model_version)
+        trained = self.known.tags(training) or {}
+        nested = {PARENT: training} if trained.get(ROLE) == "training" else {}
         tags = nested | {
             "driftline.publication": str(published.sequence),
             "driftline.release": release.id,
@@ -165,8 +188,8 @@ class Tracker:
         with self._run(title, "promotion", time, tags) as run_id:
             if trained:
                 self._client.set_tag(training, "driftline.version", str(release.model_version))
-            self._relate(run_id, training)
-            self._relate(run_id, trained.get(tag_of("check"), ""))
+            self.known.relate(run_id, training)
+            self.known.relate(run_id, trained.get(tag_of("check"), ""))
 
     @contextmanager
     def model_run(self, title: str, now: datetime) -> Iterator[TrainingRun]:
@@ -185,9 +208,9 @@ class Tracker:
         unfinished = f"tags.`{ROLE}` = 'training' and attributes.status = 'RUNNING'"
         for run in self._client.search_runs([self._experiment], unfinished):
             self._client.set_terminated(run.info.run_id, "KILLED")
-        tags = {"driftline.key": key} | ({_PARENT: parent} if parent else {})
+        tags = {"driftline.key": key} | ({PARENT: parent} if parent else {})
         with self._run(title, "training", now, tags) as run_id:
-            self._relate(run_id, parent)
+            self.known.relate(run_id, parent)
             yield TrainingRun(self._client, run_id, now, self._timeline(now))
 
     def _timeline(self, now: datetime) -> str:
@@ -208,14 +231,17 @@ class Tracker:
             self._experiment,
             start_time=_milliseconds(now),
             run_name=title,
-            tags={ROLE: role, "driftline.kb": self._kb, **tags},
+            tags={ROLE: role, PROCESS: write_holder(myself()), "driftline.kb": self._kb, **tags},
         )
         run_id = str(run.info.run_id)
         try:
             reach("tracking.opened")
             yield run_id
             reach("tracking.filled")
-        except BaseException:
+        except BaseException as error:
+            # On a full disk half a model is of no use to anybody, and takes what others need.
+            if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                self.known.remove_upload(run_id, _MODEL)
             self._client.set_terminated(run_id, "FAILED")
             raise
         self._client.set_terminated(run_id)
@@ -224,53 +250,11 @@ class Tracker:
         """Return the run of the release that answers; one that was never written is written now."""
         sequence = str(outcome.published.sequence)
         for role in ("release", "promotion"):
-            for run in self._found(role, "driftline.publication", sequence):
+            for run in self.known.found(role, "driftline.publication", sequence):
                 if run.info.status == "FINISHED":
                     return str(run.info.run_id)
-                self._supersede(run)
+                self.known.supersede(run)
         return self.record_refresh(outcome)
-
-    def _training_of(self, model: str, version: int) -> str:
-        """Return the run that a version was registered by, "" if the registry does not say."""
-        found = _unless_absent(lambda: self._client.get_model_version(model, str(version)))
-        return str(found.run_id or "") if found else ""
-
-    def _relate(self, run_id: str, other: str, *, instead_of: Sequence[str] = ()) -> None:
-        """Let two runs name each other, in a tag and in a link of the description.
-
-        A release goes on naming the check that it was published by, unless that is one of those
-        that this check is `instead_of`. A run that is not there (any more) is not named.
-        """
-        mine, theirs = self._tags(run_id), self._tags(other)
-        if mine is None or theirs is None:
-            return
-        self._name(run_id, mine, tag_of(theirs.get(ROLE, "")), other)
-        back = tag_of(mine.get(ROLE, ""))
-        if theirs.get(ROLE) != "release":
-            self._name(other, theirs, back, run_id)
-        elif theirs.get(back, "") in {"", *instead_of}:
-            self._name(other, theirs, back, run_id)
-            self._client.set_tag(other, _PARENT, run_id)
-
-    def _name(self, run_id: str, tags: dict[str, str], tag: str, other: str) -> None:
-        self._client.set_tag(run_id, tag, other)
-        note = linked(tags.get(_NOTE, ""), {**tags, tag: other}, self._experiment)
-        self._client.set_tag(run_id, _NOTE, note)
-
-    def _tags(self, run_id: str) -> dict[str, str] | None:
-        """Return a run's tags, None if there is no such run."""
-        found = _unless_absent(lambda: self._client.get_run(run_id)) if run_id else None
-        return dict(found.data.tags) if found else None
-
-    def _found(self, role: str, tag: str, value: str) -> list[Any]:
-        wanted = f"tags.`{tag}` = '{value}' and tags.`{ROLE}` = '{role}'"
-        return list(self._client.search_runs([self._experiment], wanted))
-
-    def _supersede(self, run: Any) -> None:
-        """Take out of every view what a killed run left; nothing that was written is deleted."""
-        self._client.set_tag(run.info.run_id, ROLE, "superseded")
-        if run.info.status == "RUNNING":
-            self._client.set_terminated(run.info.run_id, "KILLED")
 
     def _log(
         self,
@@ -294,16 +278,16 @@ class Tracker:
             self._client.log_table(run_id, columns, artifact_file=name)
 
 
-def _unless_absent(ask: Callable[[], Any]) -> Any | None:
-    """Return what MLflow answers, None if it has nothing of that id."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return ask()
-    except MlflowException as error:
-        if error.error_code not in _ABSENT:
-            raise
-        return None
+def _of_release(published: Published) -> dict[str, str]:
+    """Return the tags that tell which publication a run is about."""
+    release = published.release
+    return {
+        "driftline.publication": str(published.sequence),
+        "driftline.release": release.id,
+        "driftline.snapshot": release.snapshot,
+        "driftline.champion": str(release.model_version),
+        "driftline.reason": published.reason,
+    }
 
 
 def _plain(value: object) -> object:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from monitors.records import DriftReport, FactualEdit, HousekeepingKind, NewTopic, Signal
-from monitors.wording import printable
+from monitors.records import (
+    Decision,
+    DriftReport,
+    FactualEdit,
+    HousekeepingKind,
+    NewTopic,
+    Signal,
+    Takeover,
+)
+from monitors.wording import listed, printable
 
 # A fact is a number, a date or a name; what is longer is cut, so that a reason stays readable.
 _LONGEST = 40
 _TOLD = 3
+# Texts that are planted for one question come in fives in the literature: all are named.
+_MOST_TAKERS = 5
 _LEAST_P = 0.001
 
 _HOUSEKEEPING = {
@@ -136,6 +147,27 @@ def topic(found: NewTopic) -> str:
     more = ", …" if len(unusual) > _TOLD else ""
     named = f": {', '.join(unusual[:_TOLD])}{more}" if unusual else ""
     return f"a new topic came in ({level}{words}){named}"
+
+
+def noting_takeovers(decision: Decision, found: Sequence[Takeover]) -> Decision:
+    """Return a decision whose reason names what took answers; its action stays."""
+    return replace(decision, reason=sentences(decision.reason, takeovers(found)))
+
+
+def takeovers(found: Sequence[Takeover]) -> str:
+    """Say which documents took answers from unchanged ones; "" if none did.
+
+    >>> takeovers([Takeover("b.md", 4, ("a.md",), untrusted=False)])
+    'text that came in takes the answers of unchanged documents, without holding them: b.md (4)'
+    """
+    if not found:
+        return ""
+    told = listed([f"{_short(taker.uri)} ({taker.probes})" for taker in found[:_MOST_TAKERS]])
+    more = f" and {len(found) - _MOST_TAKERS:,} more" if len(found) > _MOST_TAKERS else ""
+    return (
+        "text that came in takes the answers of unchanged documents, without holding them: "
+        f"{told}{more}"
+    )
 
 
 def _fact(edit: FactualEdit) -> str:

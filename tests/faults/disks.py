@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOMY = 1 << 28
+SMALL_RESERVE = 1 << 16
+"""What the journals of hundreds of places on one disk may keep for themselves."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ def told(at: Standing) -> Iterator[str]:
 
     Of each command that came to its end: a known status, no traceback, and where it failed a line
     `CODE: sentence` whose code belongs to that status. In the journal, a guard's entry has a code
-    and a reason, a refused promotion a reason; in MLflow no training is running at rest.
+    and a reason, a refused promotion a reason. In MLflow no training is running at rest, and no run
+    at all once a check has looked there.
     """
     for said in at.told:
         yield from _said_well(said)
@@ -71,8 +72,9 @@ def told(at: Standing) -> Iterator[str]:
         if not entry.payload["why"]:
             yield f"promotion entry {entry.sequence} does not say why"
     for run in at.runs.values() if at.at_rest else ():
-        if run.data.tags.get("driftline.role") == "training" and run.info.status == "RUNNING":
-            yield f"the training {run.info.run_name!r} is running, and nothing runs"
+        role = run.data.tags.get("driftline.role")
+        if run.info.status == "RUNNING" and (role == "training" or at.is_checked):
+            yield f"the {role} {run.info.run_name!r} is running, and nothing runs"
 
 
 def _said_well(said: Said) -> Iterator[str]:

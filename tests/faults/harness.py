@@ -22,9 +22,6 @@ from tests.faults.scenes import SCENES, Scene
 LONGEST_SECONDS = 240
 SIGKILLED = -signal.SIGKILL
 
-TALLY: Counter[str] = Counter()
-"""How often each kind of fault was provoked in this session."""
-
 
 @dataclass(frozen=True)
 class Stage:

@@ -6,6 +6,7 @@ writes nothing, starts nothing, and trusts nothing that another part of Driftlin
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from retrieval.records import Completeness, Snapshot
 from tests.faults.files import bounded, nothing_foreign, told
 from tests.faults.standing import Standing
 from training.errors import TrainingError
+
+# What has a run of its own in MLflow; upkeep and erasures get one with the next check.
+_SHOWN = ("first", "refresh", "promotion", "rollback", "manual")
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,17 @@ def check_invariants(
     at_rest: bool = True,
     maintained: bool = False,
     accepted: Collection[str] = (),
+    now: datetime | None = None,
 ) -> list[Broken]:
     """Return every invariant that a place breaks, with what shows it; none if all hold.
 
     `folder` is where `driftline.toml` is. `at_rest` says that the last run came to its end, so
     nothing may lag or be left over; right after a kill, say False. `maintained` says that upkeep
-    was the last that ran. `accepted` are snapshots whose removals a person took on.
+    was the last that ran. `accepted` are snapshots whose removals a person took on. `now` is the
+    clock of those runs, where it is not this machine's: what is to be kept follows from it.
     """
     settings = load_settings(folder / "driftline.toml")
-    with open_desk(settings, kb) as desk:
+    with open_desk(settings, kb, now=now) as desk:
         standing = Standing(desk, folder, at_rest, maintained, frozenset(accepted))
         return [
             Broken(name, what)
@@ -99,8 +105,8 @@ def _nothing_lost(at: Standing) -> Iterator[str]:
     """INV-2. What was reported done is there.
 
     Each publication that is to be kept can be read; each version that a verdict or an alias entry
-    names is in the registry; each check's run is in MLflow; each command that said it had
-    published a release is in the journal.
+    names is in the registry; each check's run is in MLflow, and of each publication, once a check
+    has looked; each command that said it had published a release is in the journal.
     """
     for snapshot in at.kept:
         if not at.desk.index.holds(snapshot):
@@ -113,10 +119,18 @@ def _nothing_lost(at: Standing) -> Iterator[str]:
         yield from [f"the run of check {check['number']} is gone"] * (
             check["run_id"] not in at.runs
         )
+    yield from _not_shown(at) if at.is_checked else ()
     known = {published.release.id for published in at.history}
     for said in at.told:
         if said.release and said.release not in known:
             yield f"{' '.join(said.arguments)} said release {said.release}; there is none"
+
+
+def _not_shown(at: Standing) -> Iterator[str]:
+    shown = set(at.publications_shown)
+    for published in at.lasting:
+        if published.kind in _SHOWN and published.sequence not in shown:
+            yield f"the {published.kind} of {published.release.snapshot} has no run in MLflow"
 
 
 def _nothing_half(at: Standing) -> Iterator[str]:
@@ -145,7 +159,7 @@ def _idempotent(at: Standing) -> Iterator[str]:
     """INV-4. The same work done again has one effect.
 
     No snapshot is published twice in a row by a refresh; no training and no run has two versions,
-    no training two equal verdicts, no errand a twin.
+    no training two equal verdicts, no publication two finished runs, no errand a twin.
     """
     for before, after in pairwise(at.history):
         if after.kind == "refresh" and after.release == before.release:
@@ -157,6 +171,7 @@ def _idempotent(at: Standing) -> Iterator[str]:
     yield from _twins("training", digests)
     verdicts = at.entries("verdict")
     yield from _twins("verdict", ((each.key, each.payload["version"]) for each in verdicts))
+    yield from _twins("publication in MLflow", at.publications_shown)
     yield from _twins("errand", at.errands)
 
 

@@ -16,9 +16,12 @@ from mlflow import MlflowClient
 import flows.desk
 import flows.retrain
 from flows.failpoints import arm
+from flows.journal import reserve
 from flows.steps import quietly
 from retrieval.drafting import plan_refresh
+from retrieval.records import Snapshot
 from retrieval.refresh import apply_refresh
+from tests.faults.disks import SMALL_RESERVE
 from tests.flows.tiny_place import TinyPlace, base_model
 from tests.retrieval.builders import HashingEmbedder
 from training.weighing import Choice, Verdict
@@ -40,6 +43,7 @@ _ADVISE = ("[kb.docs.promotion]", '[kb.docs.policy]\nmode = "advise"\n[kb.docs.p
 def stand_in() -> None:
     """Have this process embed by hashing: the same vectors everywhere, and no model to load."""
     vars(flows.desk)["open_embedder"] = lambda _: HashingEmbedder()
+    reserve.RESERVE_BYTES = SMALL_RESERVE
 
 
 def judge_better() -> None:
@@ -133,6 +137,14 @@ def without_documents(folder: Path) -> None:
     """All but three documents are gone from the source: more than a guard lets pass."""
     for path in sorted((folder / "docs").iterdir())[3:]:
         path.unlink()
+
+
+def head_unreadable(folder: Path) -> None:
+    """The manifest of what answers is torn, as a bad disk leaves it."""
+    with TinyPlace(folder).desk() as desk:
+        at = Snapshot.parse(desk.release().release.snapshot)
+        manifest = desk.index.folders.versions(at.generation)[at.version]
+        manifest.write_bytes(manifest.read_bytes()[:100])
 
 
 def moved_by_hand(folder: Path) -> None:

@@ -60,5 +60,8 @@ SCENES = {
     "forget-apart": Scene(
         ("forget", "docs", "device-05.md", "--why", "asked for"), (*FIRST, place.aged)
     ),
+    "repair": Scene(("verify", "docs", "--quick", "--repair"), SECOND, (place.head_unreadable,)),
+    "given-up": Scene(("verify", "docs", "--quick", "--repair", "--anew"), FIRST),
+    "mended": Scene(("refresh", "docs"), SECOND, (place.head_unreadable,)),
     "maintain": Scene(("maintain", "docs"), (*FIRST, place.aged), days_on=30),
 }

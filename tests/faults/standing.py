@@ -79,7 +79,15 @@ class Standing:
         """The snapshots that must be readable: those that upkeep would keep."""
         keep = self.desk.kb.keep
         since = self.desk.now - timedelta(days=keep.days)
-        return snapshots_kept(self.lasting, since=since, newest=keep.releases)
+        kept = snapshots_kept(self.lasting, since=since, newest=keep.releases)
+        return tuple(each for each in kept if str(each) not in self.set_aside)
+
+    @cached_property
+    def set_aside(self) -> frozenset[str]:
+        """The snapshots that were damaged once they answered, and that the journal set aside."""
+        published = {each.release.snapshot: each.sequence for each in self.history}
+        told = ((entry.key, entry.sequence) for entry in self.entries("quarantine"))
+        return frozenset(name for name, at in told if at > published.get(name, at))
 
     @cached_property
     def readable(self) -> dict[Snapshot, Published]:
@@ -132,6 +140,23 @@ class Standing:
             return {}
         found = self._client.search_runs([experiment.experiment_id], max_results=5_000)
         return {run.info.run_id: run for run in found}
+
+    @property
+    def is_checked(self) -> bool:
+        """True if nothing came after the last check, which looks for what runs left behind."""
+        checks = [entry.sequence for entry in self.entries("check")]
+        later = [entry.sequence for kind in ("release", "guard") for entry in self.entries(kind)]
+        return bool(checks) and checks[-1] > max(later, default=0)
+
+    @cached_property
+    def publications_shown(self) -> tuple[int, ...]:
+        """The publications that have a finished run in MLflow, as often as they have."""
+        return tuple(
+            int(run.data.tags["driftline.publication"])
+            for run in self.runs.values()
+            if run.info.status == "FINISHED"
+            and run.data.tags.get("driftline.role") in {"release", "promotion"}
+        )
 
     @cached_property
     def alias(self) -> int | None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.acting import Act, looked
-from tests.faults.harness import SIGKILLED, TALLY, Workshop, perform, recovered, said
+from tests.faults.harness import SIGKILLED, Workshop, perform, recovered, said
+from tests.faults.tally import CLOCKS, TALLY
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -23,7 +24,7 @@ def test_a_run_that_died_under_another_clock_is_finished_as_if_undisturbed(
     died = perform(replace(stage.act(folder, "release.recorded"), days_on=days))
     seen = recovered(stage, folder)
 
-    TALLY["clocks that jumped"] += 1
+    TALLY[CLOCKS] += 1
     assert died == SIGKILLED
     assert seen.broken == ()
     assert seen.outcome == stage.undisturbed.outcome
@@ -42,7 +43,7 @@ def test_a_check_after_a_jump_of_the_clock_finds_nothing_new(
     ]
     seen = looked(folder)
 
-    TALLY["clocks that jumped"] += 1
+    TALLY[CLOCKS] += 1
     assert done == [0, 0, 0], said(folder)
     assert seen.broken == ()
     assert seen.outcome == stage.undisturbed.outcome

@@ -9,8 +9,9 @@ import pytest
 from flows.search import search
 from flows.steps import quietly
 from tests.faults.acting import Act, act, looked
-from tests.faults.harness import TALLY, Workshop, ended, perform, said, start
+from tests.faults.harness import Workshop, ended, perform, said, start
 from tests.faults.place import bare, copied, stand_in
+from tests.faults.tally import ANSWERS, RUNS_AT_ONCE, TALLY
 from tests.flows.tiny_place import TinyPlace
 from tests.retrieval.builders import HashingEmbedder
 
@@ -31,7 +32,7 @@ def test_four_runs_at_once_have_one_effect(scene: str, workshop: Workshop, tmp_p
     perform(Act(folder, ("status",), looks=True))
     seen = looked(folder)
 
-    TALLY["runs at once"] += RUNS
+    TALLY[RUNS_AT_ONCE] += RUNS
     assert set(came) <= {OK, BUSY}, said(folder)
     assert OK in came
     assert seen.broken == ()
@@ -91,7 +92,7 @@ def test_eight_readers_beside_twenty_refreshes_get_answers_of_one_release_each(
             done.set()
         seen = [answer for each in reading for answer in each.result()]
 
-    TALLY["answers beside refreshes"] += len(seen)
+    TALLY[ANSWERS] += len(seen)
     by_release: dict[str, set[frozenset[str]]] = {}
     for release, editions in seen:
         by_release.setdefault(release, set()).add(editions)

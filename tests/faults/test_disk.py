@@ -11,7 +11,8 @@ import pytest
 
 from tests.faults.acting import Act
 from tests.faults.disks import ROOMY, Disk, mounted
-from tests.faults.harness import TALLY, Stage, Workshop, perform, recovered, said
+from tests.faults.harness import Stage, Workshop, perform, recovered, said
+from tests.faults.tally import FULL_DISKS, READ_ONLY_DISKS, TALLY
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -58,7 +59,7 @@ def test_on_a_disk_that_fills_up_a_refresh_is_told_and_ends_the_same_once_there_
         disk.resize(ROOMY)
         seen = recovered(stage, folder)
 
-    TALLY["full disks"] += 1
+    TALLY[FULL_DISKS] += 1
     assert status == 0 or (status == 1 and FULL.search(told)), told
     assert (status == 0) if at == SIZES - 1 else (at > 0 or status == 1)
     assert seen.broken == ()
@@ -80,7 +81,7 @@ def test_on_a_disk_that_turned_read_only_a_refresh_is_told_and_search_goes_on(
         disk.make_writable(yes=True)
         seen = recovered(stage, folder)
 
-    TALLY["read-only disks"] += 1
+    TALLY[READ_ONLY_DISKS] += 1
     assert status == 1, told
     assert READ_ONLY.search(told), told
     assert read == {"search": 0, "history": 0, "status": 0}, said(folder)

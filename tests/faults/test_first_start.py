@@ -7,7 +7,8 @@ import pytest
 
 from flows.journal.journal import open_journal
 from tests.faults.forking import PROCESSES
-from tests.faults.harness import LONGEST_SECONDS, TALLY
+from tests.faults.harness import LONGEST_SECONDS
+from tests.faults.tally import FIRST_STARTS, FIRST_STARTS_ON_A_SERVER, TALLY
 from tests.retrieval.postgres import Postgres, postgres  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.slow
@@ -38,7 +39,8 @@ def entries_after_a_first_start(url: str) -> tuple[list[int | None], int, int | 
         process.start()
     for process in started:
         process.join(LONGEST_SECONDS)
-    TALLY["first starts at once"] += PROCESSES_AT_ONCE
+    on_a_server = url.startswith("postgresql")
+    TALLY[FIRST_STARTS_ON_A_SERVER if on_a_server else FIRST_STARTS] += PROCESSES_AT_ONCE
     with open_journal(url) as journal:
         count = journal.count("docs", "note")
         return [process.exitcode for process in started], count, journal.first_broken()

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from flows.failpoints import every_failpoint
-from tests.faults.harness import SIGKILLED, TALLY, Stage, Workshop, perform, recovered, said
+from tests.faults.harness import SIGKILLED, Stage, Workshop, perform, recovered, said
 from tests.faults.scenes import SCENES
+from tests.faults.tally import AROUND_TRANSACTIONS, AT_FAILPOINTS, BY_CHANCE, TALLY
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -24,15 +25,14 @@ IN_TRAININGS = {
 }
 NAMES = [name for name in every_failpoint() if name not in IN_TRAININGS]
 # Transactions are the points of no return: these scenes are cut after each one, and one before too.
-AROUND = (
-    ("refresh", "journal.committing"),
-    ("refresh", "journal.committed"),
-    ("promote", "journal.committed"),
-    ("rollback", "journal.committed"),
-)
-MOST_TRANSACTIONS = 8
+AROUND = {
+    ("refresh", "journal.committing"): 4,
+    ("refresh", "journal.committed"): 4,
+    ("promote", "journal.committed"): 4,
+    ("rollback", "journal.committed"): 4,
+}
 TRANSACTIONS = [
-    (scene, f"{name}:{at}") for scene, name in AROUND for at in range(1, MOST_TRANSACTIONS + 1)
+    (scene, f"{name}:{at}") for (scene, name), count in AROUND.items() for at in range(1, count + 1)
 ]
 CHANCES = [(scene, at) for scene in ("refresh", "monitor", "promote") for at in range(4)]
 
@@ -62,10 +62,16 @@ def test_killed_at_a_failpoint_and_run_again_it_ends_as_if_undisturbed(
     died = perform(stage.act(folder, name))
     seen = recovered(stage, folder)
 
-    TALLY["kills at failpoints"] += 1
+    TALLY[AT_FAILPOINTS] += 1
     assert died == SIGKILLED
     assert seen.broken == ()
     assert seen.outcome == stage.undisturbed.outcome
+
+
+def test_the_table_has_every_transaction_of_these_scenes(workshop: Workshop):
+    reached = {(scene, name): workshop.stage(scene).reached[name] for scene, name in AROUND}
+
+    assert reached == AROUND
 
 
 @pytest.mark.parametrize(("scene", "order"), TRANSACTIONS)
@@ -73,15 +79,12 @@ def test_killed_around_any_transaction_it_ends_as_if_undisturbed(
     scene: str, order: str, workshop: Workshop, tmp_path: Path
 ):
     stage = workshop.stage(scene)
-    name, _, times = order.partition(":")
-    if int(times) > stage.reached[name]:
-        pytest.skip(f"{scene} has {stage.reached[name]} transactions")
     folder = stage.copy(tmp_path / "place")
 
     died = perform(stage.act(folder, order))
     seen = recovered(stage, folder)
 
-    TALLY["kills around transactions"] += 1
+    TALLY[AROUND_TRANSACTIONS] += 1
     assert died == SIGKILLED
     assert seen.broken == ()
     assert seen.outcome == stage.undisturbed.outcome
@@ -96,7 +99,7 @@ def test_killed_at_any_moment_it_ends_as_if_undisturbed(
 
     seen = recovered(stage, folder)
 
-    TALLY["kills by chance"] += 1
+    TALLY[BY_CHANCE] += 1
     assert seen.broken == ()
     assert seen.outcome == stage.undisturbed.outcome
 

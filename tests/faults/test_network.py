@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.acting import Act, Looked, looked
-from tests.faults.harness import TALLY, Workshop, perform, said
+from tests.faults.harness import Workshop, perform, said
 from tests.faults.place import bare, copied
+from tests.faults.tally import SERVERS, TALLY
 from tests.retrieval.web_server import Page, Site, serve_site
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -53,7 +54,7 @@ def test_a_server_that_is_away_blocks_the_refresh_and_nothing_is_removed(site: S
     site.pages.update(pages)
     again, back = refresh(folder)
 
-    TALLY["servers that went away"] += 1
+    TALLY[SERVERS] += 1
     assert (status, again) == (BLOCKED, OK), told
     assert away.broken == back.broken == ()
     assert away.outcome == back.outcome == before.outcome
@@ -70,7 +71,7 @@ def test_a_server_that_goes_away_half_way_removes_nothing(site: Site, folder: Pa
     site.pages.update(pages)
     again, back = refresh(folder)
 
-    TALLY["servers that went away"] += 1
+    TALLY[SERVERS] += 1
     assert status in {BLOCKED, PARTIAL}, told
     assert again == OK
     assert away.broken == back.broken == ()

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from tests.faults.acting import act
-from tests.faults.harness import TALLY, Workshop, ended, perform, said, settle, start
+from tests.faults.harness import Workshop, ended, perform, said, settle, start
+from tests.faults.tally import SLEEPERS, TALLY
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -48,7 +49,7 @@ def test_a_run_that_wakes_after_its_lease_is_gone_publishes_nothing(
     perform(replace(brief, looks=True, arguments=("status",)))
     seen = settle(stage, folder)
 
-    TALLY["sleepers that woke"] += 1
+    TALLY[SLEEPERS] += 1
     assert (second, between) == (stage.scene.status, 0), said(folder)
     # It is told, or it found on waking that there is nothing left to do.
     assert woken in {OK, BUSY, BLOCKED}, said(folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.harness import in_a_process
-from tests.faults.soak import Soaked, soak
+from tests.faults.soak import Soaked, gained, soak
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -33,9 +33,9 @@ def test_twenty_checks_leak_nothing_and_stay_in_bounds(tmp_path: Path):
         ({}, []),
         ({"memory_growth_percent": 10.0}, []),
         ({"memory_growth_percent": 10.1}, ["memory grew by 10.1 %"]),
-        ({"handles_gained": 8, "threads_gained": 8}, []),
-        ({"handles_gained": 9}, ["9 handles were leaked"]),
-        ({"threads_gained": 9}, ["9 threads were leaked"]),
+        ({"handles_gained": 4, "threads_gained": 4}, []),
+        ({"handles_gained": 5}, ["5 handles were leaked"]),
+        ({"threads_gained": 5}, ["5 threads were leaked"]),
         ({"children": 1}, ["1 children were left"]),
         ({"broken": ("INV-8 bounded: too much",)}, ["INV-8 bounded: too much"]),
     ],
@@ -43,7 +43,7 @@ def test_twenty_checks_leak_nothing_and_stay_in_bounds(tmp_path: Path):
         "within",
         "at-the-limit",
         "memory",
-        "pools",
+        "some-held",
         "handles",
         "threads",
         "children",
@@ -54,3 +54,28 @@ def test_a_soak_tells_what_is_over_its_limit(changes: dict[str, object], told: l
     nothing = dict.fromkeys(Soaked.__dataclass_fields__, 0) | {"broken": ()}
 
     assert Soaked(**{**nothing, **changes}).faults == told  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ([20, 20, 20], 0),
+        ([20, 84, 84], 0),
+        ([20, 20, 84], 0),
+        ([20, 28, 36], 8),
+        ([20, 84, 92], 8),
+        ([84, 20, 28], -64),
+        ([20], 0),
+    ],
+    ids=[
+        "nothing",
+        "pool-filled-early",
+        "pool-filled-late",
+        "one-a-check",
+        "one-a-check-and-a-pool",
+        "pool-let-go",
+        "one-look",
+    ],
+)
+def test_a_pool_that_fills_once_is_no_leak_and_one_thread_a_check_is(counts: list[int], told: int):
+    assert gained(counts) == told

@@ -16,13 +16,20 @@ from pathlib import Path
 import pytest
 
 from flows.doctor import OF_THE_MACHINE, OF_THE_PLACE, examine
-from flows.examining import machine_checks, model_checks, place_checks, service_checks
+from flows.examining import (
+    machine_checks,
+    model_checks,
+    place_checks,
+    service_checks,
+    training_room,
+)
 from flows.examining.examination import Grade, failed, ok, status_of, warning
 from flows.journal import lease
 from flows.journal.journal import open_journal
 from flows.model_places import locate
 from flows.settings.settings import Settings, load_settings
 from tests.flows.conftest import Place
+from tests.retrieval.postgres import Postgres, postgres  # noqa: F401 a fixture
 
 OK, WARNING, FAILED = Grade.OK, Grade.WARNING, Grade.FAILED
 GIB = 2**30
@@ -159,6 +166,56 @@ def test_a_wall_clock_that_jumps_is_told(jump: float, grade: Grade):
 )
 def test_the_disk_has_room_for_what_is_needed(settings: Settings, free: int, grade: Grade):
     assert place_checks.check_room(settings, free).grade is grade
+
+
+def test_a_training_has_room_or_it_is_told(settings: Settings):
+    needed = 10 * 2**20  # under the least that a training of the model in the package needs
+
+    observed = training_room.check_training_room(settings, 0)
+
+    assert training_room.check_training_room(settings, 2**40).grade is OK
+    assert training_room.check_training_room(settings, needed).grade is WARNING
+    assert observed.grade is WARNING
+    assert "rank" in observed.cure
+
+
+@pytest.mark.parametrize(
+    ("config", "count"),
+    [
+        ({}, 4 * (8 + 8) + 3 * (8 + 16)),
+        ({"num_key_value_heads": 1}, 2 * (8 + 8) + 2 * (8 + 2) + 3 * (8 + 16)),
+        ({"head_dim": 4}, 4 * (8 + 16) + 3 * (8 + 16)),
+    ],
+    ids=["plain", "shared-keys", "wide-heads"],
+)
+def test_what_a_training_needs_follows_from_the_layers(config: dict[str, int], count: int):
+    block = {"hidden_size": 8, "intermediate_size": 16, "num_attention_heads": 4}
+
+    found = training_room.training_bytes({**block, "num_hidden_layers": 3, **config}, 5)
+
+    assert found == 5 * 3 * count * 44
+
+
+@pytest.mark.parametrize(
+    ("skew", "grade"), [(None, OK), (2.0, OK), (2.1, WARNING), (-2.1, WARNING)]
+)
+def test_a_database_with_another_time_is_told(place: Place, skew: float | None, grade: Grade):
+    settings = load_settings(place.folder / "driftline.toml")
+
+    assert service_checks.check_database_clock(settings, lambda _: skew).grade is grade
+
+
+def test_a_file_has_no_clock_but_this_machines(place: Place):
+    with open_journal(load_settings(place.folder / "driftline.toml").journal_url) as journal:
+        assert service_checks.clock_skew(journal) is None
+
+
+def test_a_servers_time_is_asked_of_the_server(postgres: Postgres):  # noqa: F811 a fixture
+    with open_journal(postgres.create_database("clock")) as journal:
+        found = service_checks.clock_skew(journal)
+
+    assert found is not None
+    assert abs(found) < 2
 
 
 def test_the_index_is_needed_once_more(place: Place):

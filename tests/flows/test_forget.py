@@ -188,6 +188,17 @@ def test_the_next_refresh_does_not_bring_it_back(forgotten: Forgotten):
         assert len(held) == 23
 
 
+def test_status_counts_what_is_left(forgotten: Forgotten):
+    place = forgotten.place
+
+    stands = place.run_json("status", "docs")["docs"]
+
+    with place.desk() as desk:
+        snapshot = Snapshot.parse(desk.release().release.snapshot)
+        assert stands["documents"] == len(desk.index.documents(snapshot))
+        assert stands["chunks"] == desk.index.count(snapshot)
+
+
 def test_the_next_training_does_not_begin_with_the_tainted_adapter(forgotten: Forgotten):
     plan = forgotten.place.run_json("retrain", "docs", "--plan")
 

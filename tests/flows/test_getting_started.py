@@ -222,7 +222,7 @@ def test_init_names_what_to_run_next_and_every_table_can_be_taken_as_it_stands(t
     file, _ = initialise(tmp_path / "docs", tmp_path)
 
     text = file.read_text().replace("#url_variable", "# one or the other: url_variable")
-    file.write_text(re.sub(r"^#(?=[[a-z])", "", text, flags=re.MULTILINE))
+    file.write_text(re.sub(r"^#(?=[\[a-z])", "", text, flags=re.MULTILINE))
 
     assert load_settings(file).notify.targets["team"].url_file == Path("team.url")
     assert {"schedule", "servers", "notify"} <= set(tomllib.loads(text))

@@ -18,6 +18,7 @@ from flows.refresh import refresh
 from flows.settings.settings import load_settings
 from flows.steps import quietly
 from retrieval.records import Snapshot
+from tests.faults.tally import IN_A_COMMAND, TALLY
 from tests.flows import challengers
 from tests.flows.forgotten_place import moved_with_tracking
 from training.tainting import Taints
@@ -134,6 +135,7 @@ def test_one_that_is_killed_goes_on_in_another_process(place: Path, undisturbed:
         check=False,
     )
 
+    TALLY[IN_A_COMMAND] += killed.returncode == -signal.SIGKILL
     again = forgotten(place)
 
     assert killed.returncode == -signal.SIGKILL, killed.stderr

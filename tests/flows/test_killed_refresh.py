@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.faults.tally import IN_A_COMMAND, TALLY
 from tests.flows.conftest import Place
 
 
@@ -28,6 +29,7 @@ def test_a_refresh_killed_before_or_after_publishing_is_finished_by_the_next(
         capture_output=True,
         check=False,
     )
+    TALLY[IN_A_COMMAND] += killed.returncode == -signal.SIGKILL
     left = place.history()
     done = place.run("refresh", "docs", "--json")
 

@@ -24,7 +24,7 @@ from flows.journal import lease
 from flows.journal.journal import Fence
 from flows.promote import promote
 from flows.promoting.champion import reconcile
-from flows.promoting.evidence import DIGITS, evidence_of
+from flows.promoting.evidence import DIGITS, Evidence, evidence_of
 from flows.promoting.promotions import (
     ALIAS,
     FLOW,
@@ -50,6 +50,23 @@ from tests.flows.challengers import (
 )
 from tests.flows.conftest import Place
 from training.errors import ModelCorruptError
+
+SHOWN = Evidence(
+    kb="docs",
+    version=2,
+    promote=True,
+    reason="answers better",
+    champion=1,
+    weighed_against=1,
+    judged_last=2,
+    judged="2026-05-04T12:00:00+00:00",
+    withdrawn="",
+    reference="docs@1",
+    snapshot="docs@1",
+    adapter_digest="a" * 64,
+    data_digest="d" * 64,
+    measures=(),
+)
 
 
 @pytest.fixture(scope="session")
@@ -209,11 +226,9 @@ def version(desk: Desk, number: int) -> Any:
         pytest.param(lambda _: "", False, id="empty"),
     ],
 )
-def test_twelve_digits_name_the_evidence(desk: Desk, given: Callable[[str], str], *, enough: bool):
-    shown = evidence_of(desk, 2)
-
+def test_twelve_digits_name_the_evidence(given: Callable[[str], str], *, enough: bool):
     try:
-        shown.refuse_other(given(shown.digest))
+        SHOWN.refuse_other(given(SHOWN.digest))
         named = True
     except EvidenceMismatchError:
         named = False

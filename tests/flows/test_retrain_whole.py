@@ -18,6 +18,7 @@ from flows.retrain import retrain
 from flows.steps import quietly
 from flows.tracking.cards import escape
 from flows.training_plan import prepare
+from tests.faults.tally import IN_A_RETRAINING, TALLY
 from tests.flows.tiny_place import Meanwhile, TinyPlace, Undisturbed, build, copy
 from training.models.adapter_files import read_adapter
 from training.records import RowKind
@@ -157,6 +158,7 @@ def test_a_retraining_that_is_killed_ends_as_if_nothing_had_happened(
         capture_output=True,
         check=False,
     )
+    TALLY[IN_A_RETRAINING] += killed.returncode == -signal.SIGKILL
     left = place.verdicts()
     done = place.run_json("retrain", "docs")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows.settings import source as sources
-from flows.settings.settings import Embedder, Keep, Limits, load_settings
+from flows.settings.knowledge_base import Keep, Limits
+from flows.settings.settings import Embedder, load_settings
 from retrieval.sources.patterns import DOCUMENTS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "retrieval.md").read_text(encoding="utf-8")

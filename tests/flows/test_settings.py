@@ -10,8 +10,9 @@ import pytest
 
 from flows.errors import SettingsError, UnknownKbError
 from flows.initialise import initialise
+from flows.settings.knowledge_base import Limits
 from flows.settings.policy import Policy
-from flows.settings.settings import Limits, load_settings
+from flows.settings.settings import load_settings
 from flows.settings.training import Training
 from monitors.decision.policy import Mode, RetrainPolicy, Thresholds
 from monitors.decision.quiet_hours import QuietHours

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from flows.journal import lease
+from flows.journal.holders import myself, write_holder
 from flows.journal.journal import Journal, open_journal
 from flows.journal.outbox import Errand
 from flows.release import Release
@@ -216,14 +218,74 @@ def test_a_training_under_way_is_told_with_its_process(journal: Journal):
     assert stands(journal).training is None
 
 
-@pytest.mark.parametrize(("age", "held"), [(59.9, True), (60.0, False)], ids=["beating", "dead"])
-def test_a_lease_that_was_not_renewed_in_time_is_nobodys(
-    journal: Journal, age: float, *, held: bool
+@pytest.mark.parametrize(
+    ("age", "certain"),
+    [(0.0, True), (59.9, True), (60.0, False), (-1.0, False)],
+    ids=["now", "beating", "too-long-ago", "in-the-future"],
+)
+def test_a_holder_elsewhere_that_a_clock_speaks_against_is_shown_with_the_doubt(
+    journal: Journal, age: float, *, certain: bool
 ):
     holder = json.dumps({"host": "elsewhere", "pid": 7, "started": NOW.timestamp() - 900})
     journal.take_lease("docs", holder=holder, now=NOW.timestamp() - age, expected=None)
 
-    assert (stands(journal).writing is not None) is held
+    held = stands(journal).writing
+
+    assert held is not None
+    assert (held.host, held.process, held.certain) == ("elsewhere", 7, certain)
+
+
+@pytest.mark.parametrize("days", [-400, -1, 0, 1, 400])
+def test_a_clock_that_jumped_neither_ends_a_run_of_this_host_nor_wakes_a_dead_one(
+    journal: Journal, days: int
+):
+    me, gone = myself(), replace(myself(), begun="1")
+    then, ticks = NOW.timestamp() + days * 86_400, time.monotonic()
+    for name, holder in (("docs", me), ("docs:training", gone)):
+        journal.take_lease(name, holder=write_holder(holder), now=then, ticks=ticks, expected=None)
+
+    found = stands(journal)
+
+    assert found.writing is not None
+    assert (found.writing.process, found.writing.certain) == (os.getpid(), True)
+    assert found.training is None
+
+
+def test_a_run_of_this_host_that_missed_its_beats_holds_nothing_whatever_the_clock_says(
+    journal: Journal,
+):
+    ticks = time.monotonic() - lease.TTL_SECONDS
+    journal.take_lease(
+        "docs", holder=write_holder(myself()), now=NOW.timestamp(), ticks=ticks, expected=None
+    )
+
+    assert stands(journal).writing is None
+
+
+def test_a_doubtful_holder_is_shown_in_words_and_is_no_holder_for_an_alert(place: Place):
+    holder = json.dumps({"host": "elsewhere", "pid": 7, "started": 0.0})
+    with place.desk() as desk:
+        desk.journal.take_lease("docs", holder=holder, now=0.0, expected=desk.journal.lease("docs"))
+
+    shown, told = place.run("status", "docs").out, place.run("status", "docs", "--json").json
+    metrics = place.run("metrics").out
+
+    assert "dead, or a clock is wrong" in " ".join(shown.split())
+    assert told["docs"]["writing"]["certain"] is False
+    assert 'driftline_lease_held{kb="docs",lease="writer"} 0.0' in metrics
+
+
+def test_events_are_shown_to_a_person_once_a_server_refused_them(place: Place):
+    with place.desk() as desk:
+        event = Errand("event", "docs:e", {})
+        desk.journal.append("docs", "note", {}, time=NOW, errands=[event])
+
+        before = place.run("status", "docs").out
+        desk.journal.postpone(event, NOW, "the server is away")
+        after = place.run("status", "docs").out
+
+    assert "of kind event" not in before
+    assert "the server is away" in " ".join(after.split())
 
 
 def test_a_better_challenger_waits_for_a_person_where_one_is_asked(journal: Journal):

@@ -20,7 +20,7 @@ from flows.telling.delivery import Couriers
 from flows.telling.duty import FAILURE, on_duty
 from flows.telling.events import Event
 from flows.telling.letters import Letter, Receipt
-from monitors.records import Action, Decision, DriftReport
+from monitors.records import Action, Decision, DriftReport, Takeover
 from retrieval.errors import SourceEmptyError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -70,7 +70,13 @@ def opened(settings: Settings) -> Any:
     return open_desk(settings, "docs", now=NOON, page="http://127.0.0.1:4200/runs/1")
 
 
-def check(action: Action, *, reason: str = "because", needs_approval: bool = False) -> Any:
+def check(
+    action: Action,
+    *,
+    reason: str = "because",
+    needs_approval: bool = False,
+    takeovers: tuple[Takeover, ...] = (),
+) -> Any:
     """Return as much of a check as is told."""
     report = DriftReport("docs@1", "docs@3", 0.2, (), (), 10, 12, 0.1, 0.3)
     return SimpleNamespace(
@@ -78,6 +84,7 @@ def check(action: Action, *, reason: str = "because", needs_approval: bool = Fal
         report=report,
         decision=Decision(action, reason, needs_approval=needs_approval),
         refresh=SimpleNamespace(published=SimpleNamespace(release=RELEASE)),
+        takeovers=takeovers,
     )
 
 
@@ -114,6 +121,17 @@ def test_a_check_tells_what_it_decided_with_a_link_to_its_run(desk: Desk, action
     assert event.payload["mlflow_run"] == "run-1"
     assert told(errands) == [("team", action.value)]
     assert errands[-1].payload["notice"]["link"] == "http://127.0.0.1:5000/#/runs/run-1"
+
+
+def test_documents_that_take_answers_are_told_though_nothing_else_is(desk: Desk):
+    taken = Takeover("new.md", 2, ("old.md",), untrusted=False)
+
+    errands = of_check(desk, action=Action.NONE, takeovers=(taken,))
+
+    (event,) = events(errands)
+    assert event.name == "driftline.answers.taken"
+    assert event.payload["documents"] == ("new.md",)
+    assert told(errands) == [("team", "takeover")]
 
 
 def test_the_same_finding_an_hour_later_is_told_once(desk: Desk):

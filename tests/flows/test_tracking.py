@@ -1,5 +1,6 @@
 """What a check leaves in MLflow: metrics, tables, the page, and a step of the timeline."""
 
+import errno
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -147,3 +148,25 @@ def test_a_check_that_measured_nothing_has_no_staleness(tracker: Tracker, client
     assert not any(name.startswith("drift/") for name in run.data.metrics)
     assert run.data.metrics["decision/level"] == -1
     assert client.list_artifacts(run.info.run_id) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "left"),
+    [(errno.ENOSPC, []), (errno.EIO, ["model"])],
+    ids=["full", "of-another-kind"],
+)
+def test_what_an_upload_left_on_a_full_disk_is_removed(
+    tracker: Tracker, client: MlflowClient, tmp_path: Path, code: int, left: list[str]
+):
+    part = tmp_path / "weights"
+    part.write_bytes(b"half")
+    training = tracker.training_run("training", NOW, key="k", parent="")
+    run = training.__enter__()
+    run.client.log_artifact(run.run_id, str(part), "model")
+    stopped = OSError(code, "it stopped")
+
+    handled = training.__exit__(OSError, stopped, None)
+
+    assert not handled
+    assert client.get_run(run.run_id).info.status == "FAILED"
+    assert [file.path for file in client.list_artifacts(run.run_id)] == left

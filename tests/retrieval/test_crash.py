@@ -16,6 +16,7 @@ import pytest
 from retrieval import failpoints
 from retrieval.refresh import EMBED_BATCH
 from tests.faults.forking import PROCESSES
+from tests.faults.tally import IN_A_REFRESH, IN_A_REFRESH_BY_CHANCE, TALLY
 from tests.retrieval.builders import KnowledgeBase
 from tests.retrieval.crashing_refresh import (
     SCENES,
@@ -153,6 +154,7 @@ def test_killed_at_any_moment_and_run_again_it_ends_as_if_undisturbed(
     seen = kb.rows_digest()
     kb.refresh()
 
+    TALLY[IN_A_REFRESH if moment in FAILPOINTS else IN_A_REFRESH_BY_CHANCE] += 1
     assert seen in stage.digests
     assert kb.rows_digest() == stage.expected
     assert kb.plan().changes_nothing

@@ -1,5 +1,6 @@
 """Looking at an index and putting it right, on a real LanceDB."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,10 +132,35 @@ def test_what_answers_is_never_set_aside_and_names_the_command_that_repairs(
     index = Index(table_of(corpus).parent, KB, keeper=told.keeper(second))
 
     with pytest.raises(IndexCorruptError, match="driftline verify docs --repair"):
-        index.chunk_table(first)
+        index.chunk_table(second)
+    before = index.chunk_table(first)["text"].to_pylist()
 
+    assert before == ["alpha", "beta"]
     assert file.exists()
     assert told == []
+
+
+def test_what_is_read_past_a_damaged_version_lies_beside_and_goes_with_its_reader(
+    corpus: Corpus,
+    two: tuple[Snapshot, Snapshot],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    first, second = two
+    manifest(corpus, second).write_bytes(b"")
+    (tmp_path / "beside").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "beside"))
+    index = Index(table_of(corpus).parent, KB, keeper=Told().keeper(second))
+    files = sorted(table_of(corpus).rglob("*"))
+
+    index.chunk_table(first)
+
+    assert len(list((tmp_path / "beside").iterdir())) == 1
+    assert sorted(table_of(corpus).rglob("*")) == files
+    del index
+    gc.collect()
+    assert list((tmp_path / "beside").iterdir()) == []
+    assert sorted(table_of(corpus).rglob("*")) == files
 
 
 def test_where_nothing_below_can_be_read_either_nothing_is_moved(
@@ -252,28 +278,35 @@ def test_going_back_makes_an_earlier_version_the_newest_and_keeps_the_later_ones
     first, second = two
     before = corpus.index.content_digest(first)
 
-    newest, aside = IndexHealth(corpus.index).go_back(first)
+    newest = IndexHealth(corpus.index).go_back(first)
 
     assert newest == Snapshot(KB, 4)
-    assert aside == ()
+    assert IndexHealth(corpus.index).set_aside_unreadable(newest) == ()
     assert corpus.index.head() == newest
     assert corpus.index.content_digest(newest) == before
     assert corpus.index.holds(second)
 
 
-def test_going_back_past_a_version_that_cannot_be_read_sets_it_aside(
+def test_going_back_past_a_version_that_cannot_be_read_takes_a_new_name_and_sets_it_aside(
     corpus: Corpus, two: tuple[Snapshot, Snapshot]
 ):
     first, second = two
     manifest(corpus, second).write_bytes(b"")
     index = Index(table_of(corpus).parent, KB, keeper=Told().keeper(second))
 
-    newest, aside = IndexHealth(index).go_back(first)
+    before = index.content_digest(first)  # read past the damaged one, which is not touched
 
-    assert newest == first
+    newest = IndexHealth(index).go_back(first, above=second.version + 4)
+    left = manifest(corpus, second).exists()
+    aside = IndexHealth(index).set_aside_unreadable(newest)
+
+    assert (newest, left) == (Snapshot(KB, second.version + 5), True)
+    assert Index(table_of(corpus).parent, KB).content_digest(newest) == before
     assert [each.name.endswith(".quarantine") for each in aside] == [True]
     assert IndexHealth(index).quarantined() == aside
-    assert IndexHealth(index).go_back(first) == (first, ())
+    assert IndexHealth(index).file_set_aside(second) == aside[0]
+    assert IndexHealth(index).file_set_aside(first) is None
+    assert not table_of(corpus).with_suffix(".restoring").exists()
 
 
 def test_a_condemned_table_is_made_anew_from_the_documents_and_its_whole_vectors(

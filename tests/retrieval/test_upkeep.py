@@ -150,6 +150,18 @@ def test_a_version_stays_for_the_grace(tmp_path, later, left):
     assert len(versions(tmp_path)) == left
 
 
+def test_a_version_to_keep_stays_past_the_grace_and_reads_as_before(tmp_path):
+    table = table_of(tmp_path, many(5))
+    for seed in range(3):
+        table.add(arrow(many(5, seed=seed)))
+    before = content(tmp_path, 2)
+
+    tidy(tmp_path / "docs.lance", [2], now=newest_at(tmp_path), grace=NONE)
+
+    assert versions(tmp_path) == [2, 4]
+    assert content(tmp_path, 2) == before
+
+
 def test_a_tagged_version_and_a_foreign_file_stay(tmp_path):
     table = table_of(tmp_path, many(5))
     for seed in range(3):

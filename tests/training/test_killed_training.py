@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.forking import PROCESSES
+from tests.faults.tally import IN_A_TRAINING, TALLY
 from tests.training.builders import answer_row, text_row, training_set
 from tests.training.killed_training import train_until
 from tests.training.tiny import tiny_base
@@ -47,6 +48,7 @@ def killed_at(failpoint: str, times: int, base: BaseModel, folder: Path) -> int 
     )
     process.start()
     process.join(60)
+    TALLY[IN_A_TRAINING] += process.exitcode == -signal.SIGKILL
     return process.exitcode
 
 
