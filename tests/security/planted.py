@@ -35,6 +35,8 @@ SECRETS = {
 ENVIRONMENT = {
     "SQL_SOURCE": f"postgresql://reader:{quote(SECRETS['sql-password'], safe='')}@127.0.0.1:1/db",
     "EMBEDDER_API_KEY": SECRETS["embedder-key"],
+    "JOURNAL": "postgresql+psycopg://keeper:"
+    f"{quote(SECRETS['journal-password'], safe='')}@127.0.0.1:1/journal",
     "TEAM_CHAT": f"json://bot:{quote(SECRETS['notify-token'], safe='')}@127.0.0.1:1/hook",
     "MLFLOW_TRACKING_PASSWORD": SECRETS["mlflow-password"],
     "MLFLOW_TRACKING_TOKEN": SECRETS["mlflow-token"],

@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,18 @@ EMBEDDER = (
     'address = "http://127.0.0.1:1/v1"\napi_key_variable = "EMBEDDER_API_KEY"\n'
     "retry_seconds = 0.1\n"
 )
+FOLDER = '[kb.docs.source]\npath = "docs"\n'
+# What a run needs besides, with nothing at the other end, and the code that tells it.
+AWAY = {
+    "mlflow": (f'{FOLDER}[mlflow]\ntracking_uri = "http://127.0.0.1:1"\n', "TRACKING_UNAVAILABLE"),
+    "journal": (f'{FOLDER}[journal]\nurl_variable = "JOURNAL"\n', "JOURNAL_UNAVAILABLE"),
+}
+TOLD = f"""{FOLDER}[kb.docs.surprise]
+passages = 0
+[notify.targets.team]
+url_variable = "TEAM_CHAT"
+allow_private = true
+"""
 COMMANDS = (("plan", "docs", "--json"), ("refresh", "docs", "--json"), ("refresh", "docs"))
 
 
@@ -69,11 +82,11 @@ class Machine:
     logged: Path
     caplog: pytest.LogCaptureFixture
 
-    def try_all(self, settings: str) -> Seen:
+    def try_all(self, settings: str, commands: Sequence[Sequence[str]] = COMMANDS) -> Seen:
         """Run commands with these settings; return all that could be read afterwards."""
         seen = Seen()
         self.place.configure(settings)
-        for command in COMMANDS:
+        for command in commands:
             ran = self.place.run(*command)
             seen.add(f"{' '.join(command)}: out", ran.out)
             seen.add(f"{' '.join(command)}: err", ran.err)
@@ -127,6 +140,25 @@ def test_an_endpoint_that_is_down_is_told_without_its_key(machine: Machine):
     seen = machine.try_all(EMBEDDER)
 
     assert b"EMBEDDER_UNREACHABLE" in seen.places["refresh docs: err"]
+    assert seen.leaks() == []
+
+
+@pytest.mark.parametrize(("settings", "code"), AWAY.values(), ids=AWAY)
+def test_a_service_that_is_away_is_told_without_its_password(
+    machine: Machine, settings: str, code: str
+):
+    seen = machine.try_all(settings, [("monitor", "docs"), ("status", "docs"), ("doctor",)])
+
+    assert code.encode() in seen.places["monitor docs: err"]
+    assert seen.leaks() == []
+
+
+def test_a_target_that_refuses_is_told_without_its_address(machine: Machine):
+    commands = [("notify", "test"), ("rollback", "docs", "0000"), ("notify", "deliver")]
+
+    seen = machine.try_all(TOLD, commands)
+
+    assert b"team" in b"".join(seen.places.values())
     assert seen.leaks() == []
 
 
