@@ -14,7 +14,8 @@ from flows.errors import SettingsError
 from flows.settings.schedule import Begin, ClockChange, Kind, begins, clock_changes
 from flows.settings.settings import Settings
 
-FILE = Path(__file__).resolve().parents[2] / "prefect.yaml"
+# Here it is a link to the one at the top; a wheel has its copy.
+FILE = Path(__file__).with_name("prefect.yaml")
 
 
 @dataclass(frozen=True, slots=True)
