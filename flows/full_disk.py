@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from flows.errors import NoSpaceError
+from flows.errors import FlowError, NoSpaceError
+from retrieval.errors import RetrievalError
+from training.errors import TrainingError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # Lance tells the system's number in its text only.
@@ -30,6 +34,20 @@ def no_space(error: BaseException) -> NoSpaceError | None:
             return NoSpaceError(msg)
         at = at.__cause__
     return None
+
+
+@contextmanager
+def naming_a_full_disk() -> Iterator[None]:
+    """Raise NoSpaceError for what a block raises because of a full disk, if it has no code yet."""
+    try:
+        yield
+    except (FlowError, RetrievalError, TrainingError):
+        raise
+    except Exception as error:
+        full = no_space(error)
+        if full is None:
+            raise
+        raise full from error
 
 
 def _says_full(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ from flows.desk import Desk
 from flows.examining.damaged_files import (
     look_at_databases,
     look_at_journal,
+    look_at_measurement,
     look_at_pages,
     look_at_receipts,
 )
@@ -68,6 +69,7 @@ def _look(desk: Desk, perform: Perform, depth: Depth) -> Notes:
 
 def _look_at_papers(desk: Desk, notes: Notes) -> None:
     look_at_pages(desk, notes)
+    look_at_measurement(desk, notes)
     look_at_receipts(desk, notes)
 
 

@@ -1,6 +1,6 @@
 """At the end of a session: how many faults were provoked, and whether that was as promised."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -15,6 +15,18 @@ _DESELECTED = pytest.StashKey[int]()
 def small_reserve() -> None:
     """Let journals keep little room for themselves: hundreds of them lie on the disk at once."""
     reserve.RESERVE_BYTES = SMALL_RESERVE
+
+
+@pytest.fixture(scope="module")
+def prefect_server() -> Iterator[None]:
+    """Have runs of this process be kept by a Prefect server, with its database in a file."""
+    # seconds that most tests need not wait for
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+        with prefect_test_harness(server_startup_timeout=240):
+            yield
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from flows.checking.changes import Comparison, read_changes
 from flows.checking.cost import retraining_cost
-from flows.checking.kept_report import KeptReport, keep, key_of, read_kept
+from flows.checking.kept_report import MEASURED, KeptReport, keep, key_of, read_kept
 from flows.checking.samples import Tests, take_questions, take_tests
 from flows.checking.schedules import Schedule, keep_null, keep_schedule
 from flows.checking.surprise import measure_surprise
@@ -20,8 +20,6 @@ from monitors.records import Action, Decision, DriftReport, Signal
 from monitors.sampling.schedule import OwnNull
 from retrieval.errors import SnapshotMissingError
 from retrieval.records import Snapshot
-
-_KEPT = "measured.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def check_drift(desk: Desk, perform: Perform, release: Release, history: History
     """
     sides = reference, current = release.trained_on, release.snapshot
     key = key_of(release, desk.kb.thresholds())
-    kept, seen = read_kept(desk.folder / _KEPT, key), None
+    kept, seen = read_kept(desk.folder / MEASURED, key), None
     try:
         if kept is None:
             seen = _read(desk, perform, reference, current)
@@ -158,4 +156,4 @@ def remember(desk: Desk, measured: Measured, fence: Fence) -> None:
     if measured.null is not None:
         keep_null(journal, desk.name, reference, measured.null, time=desk.now, fence=fence)
     if measured.kept is not None:
-        keep(desk.folder / _KEPT, measured.kept)
+        keep(desk.folder / MEASURED, measured.kept)

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from flows.checking.kept_report import MEASURED, is_damaged
 from flows.desk import Desk
 from flows.erasing.erasures import ERASURE
 from flows.erasing.receipt import read_receipt, receipt_files
 from flows.examining.verification import Notes
+from flows.journal.head import read_head
 from flows.journal.redaction import REDACTION
 from training.sums import broken_page, pages_with_sums
 
@@ -20,6 +22,16 @@ _SQLITE = "sqlite:///"
 def look_at_journal(desk: Desk, notes: Notes) -> None:
     """Note the first entry of the journal that was changed or lost."""
     notes.checked["journal"] += 1
+    note = desk.settings.journal_head
+    if note.exists() and read_head(note) is None:
+        notes.found(
+            "JOURNAL_CORRUPT",
+            note,
+            "it names no entry, so nothing tells here whether the journal's end was cut off",
+            answers="the newest release that the journal names; its entries are looked at apart",
+            cure=f"`driftline history {desk.name} --verify --known N:DIGEST` with an entry that "
+            "was noted elsewhere; the next entry that is written makes the note anew",
+        )
     broken = desk.journal.first_broken()
     if broken is not None:
         notes.found(
@@ -63,6 +75,22 @@ def look_at_pages(desk: Desk, notes: Notes) -> None:
                 answers="nothing reads it but people; MLflow has a copy with the check's run",
                 cure=f"remove it; a `driftline monitor {desk.name}` that measures writes one",
             )
+
+
+def look_at_measurement(desk: Desk, notes: Notes) -> None:
+    """Note that the last check's figures are not what was written; no check takes them then."""
+    kept = desk.folder / MEASURED
+    if not kept.exists():
+        return
+    notes.checked["measurements"] += 1
+    if is_damaged(kept):
+        notes.found(
+            "MEASUREMENT_CORRUPT",
+            kept,
+            "it does not hash to what it says",
+            answers="what was answered before; nothing is decided on these figures",
+            cure=f"nothing: the next `driftline monitor {desk.name}` measures anew and replaces it",
+        )
 
 
 def look_at_receipts(desk: Desk, notes: Notes) -> None:

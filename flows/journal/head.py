@@ -48,6 +48,7 @@ def note_head(file: Path, head: Head) -> None:
 def read_head(file: Path) -> Head | None:
     """Return the newest entry that was noted, None if none can be read."""
     try:
-        return Head(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        noted = json.loads(file.read_text(encoding="utf-8"))
+        return parse_head(f"{noted['sequence']}:{noted['digest']}")
+    except (OSError, ValueError, TypeError, KeyError):
         return None

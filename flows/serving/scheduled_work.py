@@ -49,6 +49,9 @@ def for_each(
         except OURS as error:
             get_run_logger().error("%s: %s", error.code, error)
             stopped.append(error)
+        except Exception as error:  # noqa: BLE001 - told below; the others are checked all the same
+            get_run_logger().error("%s: nobody foresaw this", name, exc_info=error)
+            stopped.append(error)
         else:
             told += [state] if state is not None else []
     if stopped:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 
 from flows.desk import Desk, open_desk
+from flows.full_disk import naming_a_full_disk
 from flows.settings.settings import Settings
 from flows.telling import entries as telling
 from flows.telling.delivery import Couriers, deliver
@@ -27,9 +28,11 @@ def on_duty(
 ) -> Iterator[Desk]:
     """Open a desk for a run that nobody watches, tell if it fails, and deliver what waits."""
     with (
+        naming_a_full_disk(),
         open_desk(settings, name, now=now, page=page) as desk,
         delivering(desk, couriers),
         _Told(desk),
+        naming_a_full_disk(),
     ):
         yield desk
 

@@ -4,7 +4,6 @@ The server is real. A worker's part is played here: what it does is start the ru
 """
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.flow_runs import resume_flow_run
-from prefect.testing.utilities import prefect_test_harness
 
 import flows.training_deployments
 from flows.desk import Desk
@@ -35,13 +33,9 @@ def challenged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        with prefect_test_harness(server_startup_timeout=240):
-            deployment: Any = flows.training_deployments.retrain.to_deployment("retrain")
-            deployment.apply()
-            yield
+def server(prefect_server: None) -> None:
+    deployment: Any = flows.training_deployments.retrain.to_deployment("retrain")
+    deployment.apply()
 
 
 @dataclass

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.checking.kept_report import MEASURED, KeptReport, keep
 from flows.desk import Desk, open_desk
 from flows.erasing.erasures import ERASURE
 from flows.erasing.proof import Proof
@@ -18,6 +19,7 @@ from flows.errors import FlowError
 from flows.examining.damaged_files import (
     look_at_databases,
     look_at_journal,
+    look_at_measurement,
     look_at_pages,
     look_at_receipts,
 )
@@ -28,6 +30,7 @@ from flows.examining.verification import Depth, Finding, Notes
 from flows.refresh import refresh
 from flows.settings.settings import load_settings
 from flows.steps import quietly
+from monitors.drift import unmeasured
 from retrieval.errors import RetrievalError
 from tests.flows.challengers import adapter, publish, register
 from tests.training.builders import SMALL, text_row, training_set
@@ -61,7 +64,6 @@ HARMLESS_CUT = {
     "*-shm": HARMLESS["*-shm"],
     "*.lock": HARMLESS["*.lock"],
     "*reserve*": HARMLESS["*reserve*"],
-    "journal.head": "a torn note is no note: the next entry writes it anew; the chain is whole",
 }
 """What may be cut to half untold."""
 
@@ -101,6 +103,7 @@ class Whole:
                 look_at_journal(desk, notes)
                 sound = look_at_databases(desk, notes)
                 look_at_pages(desk, notes)
+                look_at_measurement(desk, notes)
                 look_at_receipts(desk, notes)
                 look_at_trainings(desk, Depth.FULL, notes)
                 if sound:
@@ -125,6 +128,7 @@ def whole(first_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Whol
         publish(desk, model, **{name: getattr(release, name) for name in parts})
         desk.registry.point(desk.model_name, "champion", model.version, expected=1)
         write_page(desk)
+        keep(desk.folder / MEASURED, KeptReport("this", unmeasured("docs@1", "docs@2")))
         write_receipt(desk)
         write_training(desk)
     return made
@@ -192,7 +196,8 @@ def untold(whole: Whole, damage: Callable[[bytes], bytes]) -> list[str]:
 def test_a_whole_place_has_no_finding_and_something_of_every_kind(whole: Whole):
     assert whole.told() == []
     kinds = {
-        "journal.db", "mlflow.db", "index/docs.lance/data/*", "index/docs.lance/_versions/*",
+        "journal.db", "journal.head", "kb/docs/measured.json", "mlflow.db",
+        "index/docs.lance/data/*", "index/docs.lance/_versions/*",
         "index/docs.lance/_transactions/*", "index/docs.seal", "model/*.safetensors",
         "model/*adapter_config.json", "model/SHA256SUMS", "model/MLmodel",
         "kb/docs/reports/page.html", "kb/docs/reports/page.html.sha256", "kb/docs/erasures/*.md",

@@ -13,7 +13,6 @@ from typing import Any
 import psutil
 import pytest
 from prefect import flow
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.desk import open_desk
 from flows.fan_out import batch
@@ -40,14 +39,6 @@ def endpoint() -> Iterator[Endpoint]:
         yield server
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        with prefect_test_harness(server_startup_timeout=240):
-            yield
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +123,7 @@ DASK = '[scale]\nrunner = "dask"\nworkers = 2\n'
 
 
 def test_two_dask_workers_make_the_release_that_one_process_makes(
-    spreading: Spreading, server: None
+    spreading: Spreading, prefect_server: None
 ):
     alone = spreading.refresh("alone", "")
 
@@ -147,7 +138,7 @@ def test_two_dask_workers_make_the_release_that_one_process_makes(
     assert edited_spread.published.release.id == edited.published.release.id != alone.published
 
 
-def test_a_worker_killed_in_the_middle_changes_nothing(spreading: Spreading, server: None):
+def test_a_worker_killed_in_the_middle_changes_nothing(spreading: Spreading, prefect_server: None):
     alone = spreading.refresh("alone", "")
     kill_a_worker.port = spreading.endpoint.server_port  # type: ignore[attr-defined]
     # The first questions are the run's own: the probes of the model.
@@ -159,7 +150,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(spreading: Spreading, ser
     assert spread_out.published.release.id == alone.published.release.id
 
 
-def test_threads_do_too(spreading: Spreading, server: None):
+def test_threads_do_too(spreading: Spreading, prefect_server: None):
     alone = spreading.refresh("alone", "")
 
     spread_out = in_a_flow(spreading, "spread", "[scale]\nworkers = 2\n")

@@ -1,10 +1,11 @@
 """What a check measured is taken by the next one that finds nothing new."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from flows.checking.kept_report import KeptReport, keep, key_of, read_kept
+from flows.checking.kept_report import KeptReport, is_damaged, keep, key_of, read_kept
 from flows.desk import Desk
 from flows.monitor import monitor
 from flows.steps import quietly
@@ -24,6 +25,19 @@ def test_a_kept_report_is_read_back_as_it_was(tmp_path: Path):
     keep(tmp_path / "kb" / "measured.json", kept())
 
     assert read_kept(tmp_path / "kb" / "measured.json", "this") == kept()
+
+
+def test_a_figure_that_was_changed_on_disk_decides_nothing(tmp_path: Path):
+    file = tmp_path / "measured.json"
+    keep(file, kept())
+    written = file.read_text()
+    staleness = json.loads(written)["kept"]["report"]["staleness"]
+
+    file.write_text(written.replace(f'"staleness":{staleness}', '"staleness":0.001', 1))
+
+    assert file.read_text() != written
+    assert is_damaged(file)
+    assert read_kept(file, "this") is None
 
 
 @pytest.mark.parametrize(

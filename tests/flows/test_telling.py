@@ -1,5 +1,7 @@
 """What each entry of the journal tells: events, notices to whom it concerns, one request."""
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from flows.desk import Desk, open_desk
-from flows.errors import BusyError, FrozenError, SettingsError
+from flows.errors import BusyError, FrozenError, NoSpaceError, SettingsError
 from flows.journal.outbox import Errand
 from flows.promoting.promotions import Attempt, Outcome
 from flows.release import Release
@@ -312,6 +314,19 @@ def test_of_an_error_that_nobody_foresaw_only_the_kind_is_told(settings: Setting
     assert SECRET not in str(kept.payload)
     assert all(SECRET not in letter.body + letter.title for letter in post.letters)
     assert "ValueError" in post.letters[0].body
+
+
+def test_a_run_that_meets_a_full_disk_is_told_so(settings: Settings, post: Post):
+    with (
+        pytest.raises(NoSpaceError, match="The disk is full"),
+        on_duty(settings, "docs", couriers=Couriers(send=post), now=AHEAD),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with opened(settings) as desk:
+        (kept,) = desk.journal.entries("docs", FAILURE)
+    assert kept.payload["code"] == "NO_SPACE"
+    assert "failed with NO_SPACE: The disk is full" in post.letters[0].body
 
 
 @pytest.mark.parametrize(

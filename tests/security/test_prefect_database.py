@@ -1,14 +1,12 @@
 """What flows leave in Prefect's database: no planted secret, and no name that was erased."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.settings import get_current_settings
-from prefect.testing.utilities import prefect_test_harness
 
 import flows.deployments
 from flows.errors import FlowError
@@ -23,15 +21,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 PLANTED = {name: said for name, said in ENVIRONMENT.items() if not name.startswith("PREFECT_")}
 TOKEN = "zqada7731kx"  # noqa: S105 - of a document
 NAME = f"billing/{TOKEN}.md"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    """Have runs of this process be kept by a Prefect server, with its database in a file."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        with prefect_test_harness(server_startup_timeout=240):
-            yield
 
 
 def rows() -> list[str]:
@@ -55,7 +44,7 @@ def rows_with(text: str) -> list[str]:
 
 
 @pytest.fixture
-def here(place: Place, warm: None, server: None, monkeypatch: pytest.MonkeyPatch) -> Place:
+def here(place: Place, warm: None, prefect_server: None, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.chdir(place.folder)
     return place
 
