@@ -118,18 +118,24 @@ def _interval(change: Change) -> str:
 
 
 def gate(outcomes: Sequence[Outcome]) -> Table:
-    """Return how often each kind of challenger was promoted."""
+    """Return how often each kind of challenger was promoted, by how much it was trained."""
     kinds = (
         ("real difference", RECIPE, f">= {LEAST_REAL:.0%}"),
         ("placebo", PLACEBO, f"<= {MOST_PLACEBOS:.0%}"),
     )
-    rows = [_gate(*kind, outcomes) for kind in kinds]
+    rows = []
+    for name, recipe, limit in kinds:
+        runs = [each for each in outcomes if each.recipe.endswith(recipe)]
+        for size in dict.fromkeys(each.recipe for each in runs):
+            of_size = [each for each in runs if each.recipe == size]
+            tokens = mean(each.tokens for each in of_size)
+            rows.append(_gate(f"{name}, {tokens:,.0f} tokens", recipe, limit, of_size))
+        rows.append(_gate(f"{name}, all", recipe, limit, runs))
     header = ("challenger", "runs", "promoted", "share", "limit", "verdict")
     return Table("The gate, over every run that challenged a champion", header, rows)
 
 
-def _gate(name: str, recipe: str, limit: str, outcomes: Sequence[Outcome]) -> Row:
-    runs = [each for each in outcomes if each.recipe.removeprefix("small ") == recipe]
+def _gate(name: str, recipe: str, limit: str, runs: Sequence[Outcome]) -> Row:
     promoted = sum(each.verdict.promote for each in runs)
     share = promoted / max(1, len(runs))
     holds = share >= LEAST_REAL if recipe == RECIPE else share <= MOST_PLACEBOS

@@ -4,10 +4,9 @@
 trained on the older release. Then, with three seeds each: the recipe, trained on from the champion,
 and a placebo, which spends as many tokens on the older release alone. Beside them, once: the
 difference alone, the whole corpus alone, no training, and the recipe from the bare base model with
-40,000 tokens. The
-gate is measured on these and on smaller runs of the recipe and of the placebo. Everything is
-weighed on the same held-out documents. Trained adapters and scores are kept in `.bench/`, by what
-they were made of, so that an interrupted run goes on.
+40,000 tokens. The gate is measured on these, and on smaller and larger runs of the recipe and of
+the placebo. Everything is weighed on the same held-out documents. Trained adapters and scores are
+kept in `.bench/`, by what they were made of, so that an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -228,7 +227,11 @@ def measured(lab: Lab) -> Iterator[Outcome]:
     config = lab.config_of(SEEDS[0], MOST_TOKENS, FIRST)
     adapter = lab.train("the recipe, from the base", lab.recipe(config), config, None)
     yield judge_.outcome("recipe, from the base", adapter, config, first=True)
-    for name, seeds, tokens in (("", SEEDS, TOKENS), ("small ", SMALL_SEEDS, SMALL_TOKENS)):
+    for name, seeds, tokens in (
+        ("", SEEDS, TOKENS),
+        ("small ", SMALL_SEEDS, SMALL_TOKENS),
+        ("large ", SEEDS, MOST_TOKENS),
+    ):
         yield from both(judge_, champion, name, seeds, tokens)
     config = lab.config_of(SEEDS[0], TOKENS, DIFFERENCE_ONLY)
     for name, rows in (

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from flows.errors import ClusterUnavailableError, TrackingUnavailableError
 
-# A server that restarts is back by then, and nobody waits for longer (FAULTS, 0 N).
+# A server that restarts is back by then, and nobody waits for longer.
 PATIENCE_SECONDS = 10.0
 _BETWEEN_SECONDS = 1.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}

@@ -19,7 +19,7 @@ from flows.failpoints import reach
 from flows.journal import copy as journal_copy
 from flows.journal.reserve import Reserve
 
-# A writer that waits longer than this for another says so (FAULTS: SQLite locked, 20 s).
+# A writer that waits longer than this for another says so.
 BUSY_SECONDS = 20
 # A PostgreSQL session that was stopped within a transaction is ended by the server after this.
 _STOPPED_SECONDS = 30

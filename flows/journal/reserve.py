@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-# As much as FAULTS asks for (15, D).
+# Hundreds of entries and a promotion fit; a disk has that much to spare.
 RESERVE_BYTES = 8 << 20
 # One transaction: some dozen pages of 4 KiB in the write-ahead log, as many in the database once
 # that is written back, and 32 KiB for the log's index. Given back no faster than it is needed, so
