@@ -29,6 +29,13 @@ def of(run: dict[str, Any]) -> psutil.Process | None:
     return psutil.Process(int(pid)) if pid else None
 
 
+def late_check(served: Served, late: timedelta) -> str:
+    """Have a check of `docs` wait that should have begun that long ago; return its id."""
+    due = (datetime.now(UTC) - late).isoformat()
+    state = {"type": "SCHEDULED", "state_details": {"scheduled_time": due}}
+    return served.start("monitor", parameters={"kb": "docs"}, state=state)
+
+
 def test_a_killed_process_is_seen(served: Served):
     killed = served.ended(served.start("monitor", **failing_at("lease.taken")))
 
@@ -55,11 +62,24 @@ def test_a_check_that_comes_late_does_nothing_where_a_newer_one_is_done(
     served: Served, checked: dict[str, Any]
 ):
     assert checked["state_name"] == "Completed", checked["state"]
-    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    late = {"type": "SCHEDULED", "state_details": {"scheduled_time": an_hour_ago}}
 
-    ended = served.ended(served.start("monitor", parameters={"kb": "docs"}, state=late))
+    ended = served.ended(late_check(served, timedelta(hours=1)))
 
     assert ended["state_name"] == "Superseded", ended["state"]
     assert "the check of docs due" in ended["state"]["message"]
     assert ended["name"].startswith("Check docs, due 20")
+
+
+def test_of_checks_that_waited_for_a_runner_the_newest_alone_is_done(
+    served: Served, checked: dict[str, Any]
+):
+    assert checked["state_name"] == "Completed", checked["state"]
+    runner = served.runner()
+    runner.suspend()
+    waiting = [late_check(served, timedelta(seconds=late)) for late in (3, 2, 1)]
+
+    os.killpg(runner.pid, signal.SIGKILL)
+
+    ended = [served.ended(run_id) for run_id in waiting]
+    assert [each["state_name"] for each in ended] == ["Superseded", "Superseded", "Completed"]
+    assert "a newer one, due" in ended[0]["state"]["message"]
