@@ -16,7 +16,7 @@ from flows.errors import ArchiveCorruptError
 from flows.journal import lease
 from flows.journal.journal import Journal, Line, open_journal
 from tests.flows.conftest import Place
-from tests.flows.journals import release, sqlite_url
+from tests.flows.journal.journals import release, sqlite_url
 
 MARCH, APRIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
